@@ -1,0 +1,51 @@
+"""Errors that a user can mend, and how a command shows them: one line, exit code 2."""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+
+class GlyphoneError(Exception):
+    """Base of everything that a user can mend. Its text is one line: what, the value, what is allowed, where."""
+
+
+class SettingsError(GlyphoneError):
+    """One or more settings are wrong; the text holds one line a mistake."""
+
+
+class SampleError(GlyphoneError):
+    """One sample cannot be used.
+
+    Attributes:
+        code: short reason code, e.g. ``unreadable``, ``empty_text``, ``too_few_slices`` (see ``common.samples.REASONS``).
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type["SampleError"], tuple[str, str]]:
+        # Exceptions cross process borders: both arguments must survive pickling.
+        return type(self), (self.code, str(self))
+
+
+def fail(error: BaseException) -> NoReturn:
+    """Print a user's error on standard error and leave with exit code 2."""
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Run a command: user errors become one line and exit 2, Ctrl-C becomes exit 130, bugs keep their traceback."""
+    try:
+        code = main()
+    except GlyphoneError as error:
+        fail(error)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        fail(error)
+    except KeyboardInterrupt:
+        print("interrupted: start the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+    raise SystemExit(code or 0)

@@ -1,0 +1,80 @@
+"""What a modality is: the few things in which speech and text images differ."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from common.samples import Sample
+
+
+@dataclass(frozen=True)
+class Modality:
+    """The way from a file to slices, and from a hypothesis to the files that people's tools read.
+
+    A *signal* is what reading gives: ``audio.reading.Sound`` or a grey image ``uint8 [H, W]``; nobody but the modality
+    looks into it.
+
+    Attributes:
+        name: ``audio``, ``ocr``, …; the key in ``params.yaml`` and the folder of its results.
+        unit: of times and positions: ``s`` or ``px``.
+        suffixes: lower-case file endings that transcribe picks from folders.
+        SliceSettings, AugmentSettings: frozen pydantic models, all fields with defaults.
+        corpora: name → reader: (CorpusSettings of that reader, root folder, seed) → samples, and the settings' model.
+        num_features: settings → F.
+        step: settings → how many units one slice is long.
+        load: (sample, root) → signal; opens the file, cuts start/end or box, or synthesises. Raises SampleError.
+        read: path → signal of a whole file (transcribe). Raises SampleError.
+        slices: (signal, settings) → float32 [T, F], normalised by itself alone. Raises SampleError.
+        augment: (slices [T, F], settings, generator) → float32 [T', F].
+        preview: signal → (media type, bytes) for the report, e.g. ("audio/ogg", …) or ("image/png", …).
+        inspect: signal → pairs (finding code, sentence): silence, clipping, tiny, rotated, …
+        digest: signal → hex digest of its content, to find duplicates.
+        length: signal → units (seconds; pixels of width).
+        writers: format name → function(results, file), for transcribe.
+    """
+
+    name: str
+    unit: str
+    suffixes: frozenset[str]
+    SliceSettings: type[BaseModel]
+    AugmentSettings: type[BaseModel]
+    corpora: Mapping[str, "CorpusReader"]
+    num_features: Callable[[Any], int]
+    step: Callable[[Any], float]
+    load: Callable[[Sample, Path], Any]
+    read: Callable[[Path], Any]
+    slices: Callable[[Any, Any], np.ndarray]
+    augment: Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
+    preview: Callable[[Any], tuple[str, bytes]]
+    inspect: Callable[[Any], Iterable[tuple[str, str]]]
+    digest: Callable[[Any], str]
+    length: Callable[[Any], float]
+    writers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CorpusReader:
+    """How to list the samples of one kind of corpus.
+
+    Attributes:
+        Settings: frozen pydantic model of the reader's own settings, all with defaults where that makes sense.
+        read: (settings, root, seed) → samples with raw text (not yet normalised), group and split; split may be the
+            empty string where the corpus has no fixed one: prepare then splits by group.
+        url, sha256: official address and checksum of an archive, where one exists, for ``--download``.
+    """
+
+    Settings: type[BaseModel]
+    read: Callable[[Any, Path, int], Iterable[Sample]]
+    url: str = ""
+    sha256: str = ""
+
+
+def generator(seed: int, purpose: str, sample_id: str) -> np.random.Generator:
+    """Random numbers that depend on (seed, purpose, sample) alone, never on order or the number of workers."""
+    key = hashlib.sha256(f"{seed}\0{purpose}\0{sample_id}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(key[:16], "big")))

@@ -1,0 +1,110 @@
+"""What there is to learn from: samples, the reasons to reject one, and their JSON-lines files."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from common.errors import GlyphoneError
+from common.files import read_jsonl, write_jsonl
+
+SPLITS = ("train", "validation", "test")
+
+REASONS = {
+    "unreadable": "the file cannot be read as sound or image",
+    "missing_file": "the file does not exist",
+    "outside_corpus": "the path leads out of the corpus folder",
+    "empty_text": "the transcript is empty after normalisation",
+    "unknown_character": "a training transcript holds a character outside the alphabet",
+    "too_few_slices": "fewer slices than the transcript needs (repeats count double)",
+    "too_long": "longer than the limit of the settings",
+    "duplicate_id": "another sample has the same id",
+    "out_of_range": "start, end or box lie outside the file",
+    "empty_signal": "no sound or no pixels",
+    "over_limit": "larger than the safety limit",
+}
+
+SYNTHESIS = "synthesis:"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One slice sequence to be and its transcript.
+
+    Attributes:
+        id: unique in the corpus.
+        path: relative to the root of its corpus; or ``synthesis:<seed>:<condition>`` for a generated sample, which is
+            a recipe and not a file: the same path, id and text always give the same signal.
+        text: normalised once (``common.text.normalise``).
+        group: speaker, writer, volume or source picture; no group stands in two splits.
+        split: one of ``SPLITS``.
+        start, end: seconds within the file, half open, or None for all of it.
+        box: (left, top, right, bottom) in pixels, half open, or None for the whole image.
+        corpus: name of the corpus, a key of the settings.
+        licence: as the corpus states it.
+    """
+
+    id: str
+    path: str
+    text: str
+    group: str
+    split: str
+    start: float | None = None
+    end: float | None = None
+    box: tuple[int, int, int, int] | None = None
+    corpus: str = ""
+    licence: str = ""
+
+    @property
+    def is_synthetic(self) -> bool:
+        return self.path.startswith(SYNTHESIS)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A sample that was not used, with the reason. ``code`` is a key of ``REASONS``."""
+
+    id: str
+    stage: str
+    code: str
+    sentence: str
+    split: str = ""
+
+
+def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
+    """Write samples sorted by id, leaving out fields that are None or empty; return how many."""
+    rows = (
+        {key: value for key, value in asdict(sample).items() if value is not None and (value != "" or key == "text")}
+        for sample in sorted(samples, key=lambda sample: sample.id)
+    )
+    return write_jsonl(path, rows)
+
+
+def read_samples(path: str | Path) -> list[Sample]:
+    return [_from_row(Sample, row, path) for row in read_jsonl(path)]
+
+
+def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> int:
+    return write_jsonl(path, (asdict(each) for each in sorted(rejections, key=lambda each: (each.id, each.code))))
+
+
+def read_rejections(path: str | Path) -> list[Rejection]:
+    return [_from_row(Rejection, row, path) for row in read_jsonl(path)]
+
+
+def _from_row(kind: type, row: dict[str, Any], path: str | Path) -> Any:
+    if row.get("box") is not None:
+        row["box"] = tuple(row["box"])
+    try:
+        return kind(**row)
+    except TypeError as error:
+        raise GlyphoneError(f"{path}: not a {kind.__name__.lower()}: {error}") from None
+
+
+def check_rejected_share(num_rejected: int, num_all: int, limit: float, where: str | Path) -> None:
+    """Raise when more than the share ``limit`` of the samples was rejected; the rejections are already written."""
+    if num_all and num_rejected / num_all > limit:
+        raise GlyphoneError(
+            f"{num_rejected} of {num_all} samples rejected ({num_rejected / num_all:.1%}), "
+            f"max_rejected allows {limit:.1%}; the reasons are in {where}"
+        )
