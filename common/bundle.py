@@ -1,0 +1,119 @@
+"""The model folder: all that transcribing needs, and nothing that can run code."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from common.alphabet import Alphabet
+from common.errors import GlyphoneError
+from common.files import read_json, write_bytes, write_json, write_text
+from common.network import Network, NetworkSettings
+
+FORMAT_VERSION = 1
+# Fields of the description that a Bundle carries as they stand.
+FIELDS = ("modality", "slice_settings", "text_settings", "decoding", "num_features", "step", "unit", "summary")
+WEIGHTS, DESCRIPTION, CARD = "model.safetensors", "bundle.json", "README.md"
+
+
+class BundleError(GlyphoneError):
+    """A model folder is missing, damaged, or of a format that this version does not read."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained recogniser.
+
+    Attributes:
+        network: in evaluation mode, on the CPU.
+        alphabet: of its labels.
+        modality: name, a key of ``pipelines.modalities``.
+        slice_settings, text_settings, decoding: sections of the settings it was trained with.
+        num_features, step, unit: F, units a slice, and their name (``s`` or ``px``).
+        summary: what the training did: epochs, samples, validation errors, corpora, licences.
+    """
+
+    network: Network
+    alphabet: Alphabet
+    modality: str
+    slice_settings: dict[str, Any]
+    text_settings: dict[str, Any]
+    decoding: dict[str, Any]
+    num_features: int
+    step: float
+    unit: str
+    summary: dict[str, Any]
+
+    @property
+    def stride(self) -> int:
+        """Slices an emission slice stands for."""
+        return self.network.stride
+
+
+def write_bundle(
+    folder: str | Path,
+    weights: dict[str, Tensor],
+    network_settings: NetworkSettings,
+    description: dict[str, Any],
+    card: str,
+) -> None:
+    """Write a bundle: weights, ``bundle.json`` and a model card.
+
+    Args:
+        description: modality, alphabet, slice_settings, text_settings, decoding, num_features, step, unit, summary.
+    """
+    folder = Path(folder)
+    # No metadata in the weights' header: safetensors writes its keys in random order.
+    data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()})
+    write_bytes(folder / WEIGHTS, data)
+    write_text(folder / CARD, card)
+    write_json(
+        folder / DESCRIPTION,
+        {
+            **description,
+            "format_version": FORMAT_VERSION,
+            "network": network_settings.model_dump(mode="json"),
+            "weights_sha256": hashlib.sha256(data).hexdigest(),
+        },
+    )
+
+
+def read_description(folder: str | Path) -> dict[str, Any]:
+    """``bundle.json`` of a model folder, its format checked; needs none of the weights."""
+    folder = Path(folder)
+    if not (folder / DESCRIPTION).is_file():
+        raise BundleError(f"{folder}: not a model folder, it has no {DESCRIPTION}; train writes one")
+    description = read_json(folder / DESCRIPTION)
+    version = description.get("format_version") if isinstance(description, dict) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{folder / DESCRIPTION}: format_version is {version!r}, this version of Glyphone reads {FORMAT_VERSION}; "
+            "update Glyphone or train the model again"
+        )
+    return description
+
+
+def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
+    """Load a model folder. Raises BundleError where it is missing, damaged or of another format."""
+    folder = Path(folder)
+    description = read_description(folder)
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise BundleError(f"{folder}: {WEIGHTS} is missing")
+    if verify and hashlib.sha256(path.read_bytes()).hexdigest() != description.get("weights_sha256"):
+        raise BundleError(f"{path}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
+    try:
+        alphabet = Alphabet(description["alphabet"])
+        network = Network(NetworkSettings(**description["network"]), description["num_features"], len(alphabet))
+        network.load_state_dict(load_file(path))
+        return Bundle(
+            network=network.eval().requires_grad_(False),
+            alphabet=alphabet,
+            **{key: description[key] for key in FIELDS},
+        )
+    except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BundleError(f"{folder}: not a whole bundle: {type(error).__name__}: {error}".split("\n")[0]) from None

@@ -1,0 +1,94 @@
+"""The network: convolutional front end, recurrent encoder, CTC head."""
+
+import torch
+from torch import Tensor, nn
+
+from common.network_settings import ConvolutionSettings as ConvolutionSettings
+from common.network_settings import NetworkSettings as NetworkSettings
+from common.normalisation import MaskedBatchNorm
+from common.recurrent.lengths import mask_of
+from common.recurrent.stack import BidirectionalStack
+
+
+class Block(nn.Module):
+    """[B, C, T, F] → [B, C', ceil(ceil(T / stride) / pool), F'], exact under padding.
+
+    Padded positions are zero before every convolution, as they are beyond the end of a sample on its own; behind ReLU
+    zero is also neutral for max pooling, so a window that reaches over a sample's end sees what it would see alone.
+    """
+
+    def __init__(self, num_inputs: int, settings: ConvolutionSettings) -> None:
+        super().__init__()
+        padding = (settings.kernel[0] // 2, settings.kernel[1] // 2)
+        self.convolution = nn.Conv2d(
+            num_inputs, settings.channels, settings.kernel, settings.stride, padding, bias=False
+        )
+        nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
+        self.norm = MaskedBatchNorm(settings.channels)
+        self.stride = settings.stride
+        self.pool = settings.pool
+
+    def lengths(self, lengths: Tensor) -> Tensor:
+        for factor in (self.stride[0], self.pool[0]):
+            lengths = (lengths + factor - 1).div(factor, rounding_mode="floor")
+        return lengths
+
+    def num_features(self, num_features: int) -> int:
+        for factor in (self.stride[1], self.pool[1]):
+            num_features = -(-num_features // factor)
+        return num_features
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.convolution(x)
+        inner = (lengths + self.stride[0] - 1).div(self.stride[0], rounding_mode="floor")
+        mask = mask_of(inner, x.shape[2])
+        valid = mask[:, None, :, None].to(x.dtype)
+        x = torch.relu(self.norm(x * valid, mask)) * valid
+        if self.pool != (1, 1):
+            x = nn.functional.max_pool2d(x, self.pool, ceil_mode=True)
+        return x, self.lengths(lengths)
+
+
+class Network(nn.Module):
+    """Slices → log-probabilities of labels.
+
+    Attributes:
+        stride: input slices an emission slice stands for.
+    """
+
+    def __init__(self, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
+        super().__init__()
+        blocks = []
+        channels, width, self.stride = 1, num_features, 1
+        for block in settings.convolutions:
+            blocks.append(Block(channels, block))
+            channels, width = block.channels, blocks[-1].num_features(width)
+            self.stride *= block.stride[0] * block.pool[0]
+        self.blocks = nn.ModuleList(blocks)
+        self.encoder = BidirectionalStack(
+            settings.cell, channels * width, settings.num_hidden, settings.num_layers, settings.dropout
+        )
+        self.head = nn.Linear(self.encoder.num_outputs, num_labels)
+        self.num_features = num_features
+        self.num_labels = num_labels
+
+    def out_lengths(self, lengths: Tensor) -> Tensor:
+        """Emission slices of samples with ``lengths`` input slices: [B] → [B]."""
+        for block in self.blocks:
+            lengths = block.lengths(lengths)
+        return lengths
+
+    def forward(self, slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """slices [B, T, F], lengths [B] → log-probabilities [B, T', V] float32, lengths [B] of them.
+
+        What stands in ``slices`` behind a sample's length makes no difference.
+        """
+        x = slices * mask_of(lengths, slices.shape[1])[:, :, None].to(slices.dtype)
+        x = x[:, None]  # [B, T, F] -> [B, C=1, T, F]
+        for block in self.blocks:
+            x, lengths = block(x, lengths)
+        x = x.permute(0, 2, 1, 3).flatten(2)  # [B, C, T', F'] -> [B, T', C · F']
+        x = self.encoder(x, lengths)
+        logits = self.head(x)
+        wide = logits if logits.dtype == torch.float64 else logits.float()
+        return torch.log_softmax(wide, dim=-1), lengths

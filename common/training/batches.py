@@ -1,0 +1,113 @@
+"""Batches: which samples stand together, and their padded arrays."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from common.modality import generator
+from common.training.settings import TrainingSettings
+
+# Lengths are compared with up to this relative jitter, so that batches differ between epochs and stay tight.
+LENGTH_JITTER = 0.05
+PREFETCHED_BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One padded batch.
+
+    Attributes:
+        rows: numbers of the samples.
+        slices: float32 [B, T, F], zero behind a sample's end.
+        lengths: int64 [B], input slices.
+        targets: int64 [sum of target lengths], labels one sample after the other.
+        target_lengths: int64 [B].
+    """
+
+    rows: list[int]
+    slices: Tensor
+    lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+
+
+def draw_rows(corpora: Sequence[str], settings: TrainingSettings, seed: int, epoch: int) -> np.ndarray:
+    """Numbers of the samples of one epoch: all, or for the corpora of ``settings.draw`` a fresh random part."""
+    names = np.asarray(corpora)
+    chosen = [np.flatnonzero(~np.isin(names, list(settings.draw)))]
+    for corpus, count in sorted(settings.draw.items()):
+        rows = np.flatnonzero(names == corpus)
+        random = generator(seed, f"draw {corpus}", str(epoch))
+        chosen.append(random.choice(rows, size=min(count, len(rows)), replace=False))
+    return np.sort(np.concatenate(chosen))
+
+
+def plan_epoch(
+    rows: np.ndarray, lengths: np.ndarray, settings: TrainingSettings, seed: int, epoch: int
+) -> list[np.ndarray]:
+    """Cut rows into batches of like length within the slice budget; batches in random order after the sorted epochs.
+
+    A sample longer than the budget stands alone. The plan depends on (seed, epoch) and the lengths, nothing else.
+    """
+    random = generator(seed, "plan", str(epoch))
+    jittered = lengths[rows] * random.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(rows))
+    batches: list[np.ndarray] = []
+    current: list[int] = []
+    longest = 0
+    for row in rows[np.argsort(jittered, kind="stable")]:
+        longest_with = max(longest, int(lengths[row]))
+        full = longest_with * (len(current) + 1) > settings.batch_slices or len(current) >= settings.batch_samples
+        if current and full:
+            batches.append(np.asarray(current))
+            current, longest_with = [], int(lengths[row])
+        current.append(int(row))
+        longest = longest_with
+    if current:
+        batches.append(np.asarray(current))
+    if epoch >= settings.sorted_epochs:
+        batches = [batches[place] for place in random.permutation(len(batches))]
+    return batches
+
+
+def padding_share(plan: Iterable[np.ndarray], lengths: np.ndarray) -> float:
+    """Share of the slices of all batches that are padding."""
+    padded = valid = 0
+    for rows in plan:
+        padded += int(lengths[rows].max()) * len(rows)
+        valid += int(lengths[rows].sum())
+    return 1 - valid / padded if padded else 0.0
+
+
+def collate(rows: Sequence[int], matrices: Sequence[np.ndarray], targets: Sequence[Sequence[int]]) -> Batch:
+    """Pad matrices [T, F] into one batch."""
+    lengths = [len(matrix) for matrix in matrices]
+    padded = np.zeros((len(rows), max(lengths), matrices[0].shape[1]), dtype=np.float32)
+    for place, matrix in enumerate(matrices):
+        padded[place, : len(matrix)] = matrix
+    flat = [label for target in targets for label in target]
+    return Batch(
+        rows=[int(row) for row in rows],
+        slices=torch.from_numpy(padded),
+        lengths=torch.tensor(lengths),
+        targets=torch.tensor(flat, dtype=torch.int64),
+        target_lengths=torch.tensor([len(target) for target in targets]),
+    )
+
+
+def prefetch(make: Callable[[np.ndarray], Batch], plan: Sequence[np.ndarray]) -> Iterator[Batch]:
+    """Make batches in a thread beside the caller, in order, a few ahead."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as executor:
+        waiting = [executor.submit(make, rows) for rows in plan[:PREFETCHED_BATCHES]]
+        try:
+            for rows in [*plan[PREFETCHED_BATCHES:], *[None] * len(waiting)]:
+                batch = waiting.pop(0).result()
+                if rows is not None:
+                    waiting.append(executor.submit(make, rows))
+                yield batch
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,273 @@
+"""The training loop."""
+
+import copy
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from common.alphabet import Alphabet, needed_slices
+from common.errors import GlyphoneError
+from common.modality import generator
+from common.network import Network
+from common.training import checkpoint
+from common.training.batches import Batch, collate, draw_rows, padding_share, plan_epoch, prefetch
+from common.training.device import choose_device, choose_precision, usable_cores
+from common.training.schedule import learning_rate
+from common.training.settings import TrainingSettings
+from common.training.validation import validate
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What the loop needs of a split: matrices [T, F], any sequence that gives them one by one, and their rows."""
+
+    ids: Sequence[str]
+    corpora: Sequence[str]
+    texts: Sequence[str]
+    lengths: np.ndarray
+    matrices: Sequence[np.ndarray]
+
+
+@dataclass
+class Progress:
+    """What a run has done so far; all of it goes into the checkpoint."""
+
+    epoch: int = 0
+    batch: int = 0  # batches done in this epoch
+    step: int = 0
+    loss_sum: float = 0.0
+    loss_labels: int = 0
+    nonfinite: int = 0
+    best_epoch: int = -1
+    best_error: float = float("inf")
+    seconds: float = 0.0
+    waiting_seconds: float = 0.0
+    padding: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best averaged weights, on the CPU, with the history of their making."""
+
+    weights: dict[str, Tensor]
+    progress: Progress
+    precision: str
+    device: str
+    num_threads: int
+
+
+def train(
+    network: Network,
+    train_samples: Samples,
+    validation_samples: Samples,
+    alphabet: Alphabet,
+    settings: TrainingSettings,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray],
+    seed: int,
+    state: Path,
+) -> Trained:
+    """Train a network and return its best averaged weights by validation character error.
+
+    A run that was killed goes on from the checkpoint in ``state`` and ends in the same weights as one that was not:
+    each step draws its random numbers from (seed, step) or (seed, epoch, sample) and from nothing that ran before.
+
+    Args:
+        network: freshly initialised; its weights are overwritten.
+        train_samples: all of them must be long enough for their texts (``needed_slices``).
+        augment: (slices [T, F], generator) → [T', F]. Where the result would be too short for the text, the sample is
+            used as it is.
+        state: folder of this very run's checkpoint; named by a fingerprint of all that decides the result.
+    """
+    torch.set_num_threads(settings.num_threads or usable_cores())
+    device = choose_device(settings)
+    precision = choose_precision(settings, device)
+    print(
+        f"training {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters on {device} in "
+        f"{str(precision).removeprefix('torch.')}, {torch.get_num_threads()} threads, "
+        f"{len(train_samples.ids)} samples, {len(validation_samples.ids)} for validation",
+        file=sys.stderr,
+    )
+    network.to(device)
+    averaged = copy.deepcopy(network).eval().requires_grad_(False)
+    optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=0.0, fused=True)
+    progress = Progress()
+    best: dict[str, Tensor] = {}
+
+    saved = checkpoint.load(state)
+    if saved is not None:
+        network.load_state_dict(saved["network"])
+        averaged.load_state_dict(saved["averaged"])
+        optimizer.load_state_dict(saved["optimizer"])
+        best, progress = saved["best"], Progress(**saved["progress"])
+        print(f"going on at epoch {progress.epoch + 1}, batch {progress.batch + 1}", file=sys.stderr)
+
+    targets = [alphabet.encode(text) for text in train_samples.texts]
+    plans = [_plan(train_samples, settings, seed, epoch) for epoch in range(settings.epochs)]
+    num_steps = sum(map(len, plans))
+
+    def save() -> None:
+        checkpoint.save(
+            state,
+            {
+                "network": network.state_dict(),
+                "averaged": averaged.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "best": best,
+                "progress": vars(progress),
+            },
+        )
+
+    while progress.epoch < settings.epochs:
+        plan = plans[progress.epoch]
+        epoch = progress.epoch
+        bar = tqdm(total=num_steps, initial=progress.step, unit="step", desc=f"epoch {epoch + 1}", disable=None)
+
+        def make(rows: np.ndarray, epoch: int = epoch) -> Batch:
+            matrices = [_augmented(train_samples, row, network, augment, seed, epoch) for row in rows]
+            return collate(rows.tolist(), matrices, [targets[row] for row in rows])
+
+        network.train()
+        started = saved_at = waited_from = time.monotonic()
+        for batch in prefetch(make, plan[progress.batch :]):
+            progress.waiting_seconds += time.monotonic() - waited_from
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(progress.step, num_steps, settings)
+            losses = _step(network, optimizer, batch, settings, precision, _step_seed(seed, progress.step))
+            if np.isfinite(losses).all():
+                _average(averaged, network, min(settings.averaging, (1 + progress.step) / (10 + progress.step)))
+                progress.loss_sum += float(losses.sum())
+                progress.loss_labels += int(batch.target_lengths.sum())
+            else:
+                progress.nonfinite += 1
+                _report_nonfinite(losses, batch, train_samples, progress.nonfinite, settings.max_nonfinite)
+            progress.step += 1
+            progress.batch += 1
+            bar.update()
+            now = waited_from = time.monotonic()
+            if now - saved_at > 60 * settings.checkpoint_minutes:
+                progress.seconds += now - started
+                save()
+                started = saved_at = waited_from = time.monotonic()
+        errors = validate(averaged, validation_samples.matrices, validation_samples.texts, alphabet)
+        bar.close()
+        progress.history.append(
+            {
+                "epoch": epoch + 1,
+                "train_loss": progress.loss_sum / max(1, progress.loss_labels),
+                "validation_loss": errors.loss,
+                "validation_wer": errors.word_error_rate,
+                "validation_cer": errors.character_error_rate,
+                "learning_rate": learning_rate(progress.step - 1, num_steps, settings),
+            }
+        )
+        if not best or errors.character_error_rate < progress.best_error:
+            progress.best_error, progress.best_epoch = errors.character_error_rate, epoch
+            best = {name: tensor.detach().cpu().clone() for name, tensor in averaged.state_dict().items()}
+        progress.padding += padding_share(plan, train_samples.lengths) / settings.epochs
+        progress.seconds += time.monotonic() - started
+        progress.epoch, progress.batch, progress.loss_sum, progress.loss_labels = epoch + 1, 0, 0.0, 0
+        save()
+        row = progress.history[-1]
+        print(
+            f"epoch {epoch + 1}/{settings.epochs}: loss {row['train_loss']:.3f}, validation loss "
+            f"{errors.loss:.3f}, WER {errors.word_error_rate:.4f}, CER {errors.character_error_rate:.4f}, "
+            f"{progress.seconds:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+        if settings.patience and epoch - progress.best_epoch >= settings.patience:
+            print(f"no better validation error for {settings.patience} epochs: stopping early", file=sys.stderr)
+            break
+    return Trained(
+        best, progress, str(precision).removeprefix("torch."), device.type, settings.num_threads or usable_cores()
+    )
+
+
+def _plan(samples: Samples, settings: TrainingSettings, seed: int, epoch: int) -> list[np.ndarray]:
+    rows = draw_rows(samples.corpora, settings, seed, epoch)
+    return plan_epoch(rows, samples.lengths, settings, seed, epoch)
+
+
+def _augmented(
+    samples: Samples,
+    row: int,
+    network: Network,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray],
+    seed: int,
+    epoch: int,
+) -> np.ndarray:
+    slices = np.asarray(samples.matrices[row], dtype=np.float32)
+    changed = augment(slices, generator(seed, f"augment {epoch}", samples.ids[row]))
+    emitted = int(network.out_lengths(torch.tensor([len(changed)])))
+    return changed if emitted >= needed_slices(samples.texts[row]) else slices
+
+
+def _step(
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    settings: TrainingSettings,
+    precision: torch.dtype,
+    seed: int,
+) -> np.ndarray:
+    """One step of gradient descent; returns the loss of each sample, [B]. No step is taken if one is not finite."""
+    torch.manual_seed(seed)
+    device = next(network.parameters()).device
+    statistics = [buffer.clone() for buffer in network.buffers()]
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        log_probs, lengths = network(batch.slices.to(device), batch.lengths.to(device))
+    losses = torch.nn.functional.ctc_loss(
+        log_probs.transpose(0, 1),  # [B, T', V] -> [T', B, V]
+        batch.targets.to(device),
+        lengths,
+        batch.target_lengths.to(device),
+        reduction="none",
+    )
+    if torch.isfinite(losses).all():
+        optimizer.zero_grad(set_to_none=True)
+        # Weighed by the labels of the whole batch and not by sample, so short samples do not weigh more.
+        (losses.sum() / int(batch.target_lengths.sum())).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+        optimizer.step()
+    else:  # the running statistics of normalisation have seen it already
+        for buffer, kept in zip(network.buffers(), statistics, strict=True):
+            buffer.copy_(kept)
+    return losses.detach().cpu().numpy()
+
+
+def _report_nonfinite(losses: np.ndarray, batch: Batch, samples: Samples, count: int, limit: int) -> None:
+    bad = [samples.ids[row] for row, loss in zip(batch.rows, losses, strict=True) if not np.isfinite(loss)]
+    names = ", ".join(bad[:8]) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
+    print(f"the loss of {len(bad)} of {len(batch.rows)} samples is no number, step left out: {names}", file=sys.stderr)
+    if count > limit:
+        raise GlyphoneError(
+            f"{count} batches had a loss that is no number, training.max_nonfinite allows {limit}; last: {names}"
+        )
+
+
+def _parameter_groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; biases and the scales of normalisations do not."""
+    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+@torch.no_grad()
+def _average(averaged: Network, network: Network, decay: float) -> None:
+    """averaged = decay · averaged + (1 - decay) · network, running statistics included."""
+    torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
+    torch._foreach_lerp_(list(averaged.buffers()), list(network.buffers()), 1 - decay)
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} step {step}".encode()).digest()[:7], "big")
