@@ -16,7 +16,7 @@ from common.network import Network, NetworkSettings
 
 FORMAT_VERSION = 1
 # Fields of the description that a Bundle carries as they stand.
-FIELDS = ("modality", "slice_settings", "text_settings", "decoding", "num_features", "step", "unit", "summary")
+FIELDS = ("modality", "slice_settings", "text_settings", "num_features", "step", "unit", "summary")
 WEIGHTS, DESCRIPTION, CARD = "model.safetensors", "bundle.json", "README.md"
 
 
@@ -32,7 +32,7 @@ class Bundle:
         network: in evaluation mode, on the CPU.
         alphabet: of its labels.
         modality: name, a key of ``pipelines.modalities``.
-        slice_settings, text_settings, decoding: sections of the settings it was trained with.
+        slice_settings, text_settings: sections of the settings it was trained with.
         num_features, step, unit: F, units a slice, and their name (``s`` or ``px``).
         summary: what the training did: epochs, samples, validation errors, corpora, licences.
     """
@@ -42,7 +42,6 @@ class Bundle:
     modality: str
     slice_settings: dict[str, Any]
     text_settings: dict[str, Any]
-    decoding: dict[str, Any]
     num_features: int
     step: float
     unit: str
@@ -64,7 +63,7 @@ def write_bundle(
     """Write a bundle: weights, ``bundle.json`` and a model card.
 
     Args:
-        description: modality, alphabet, slice_settings, text_settings, decoding, num_features, step, unit, summary.
+        description: modality, alphabet, slice_settings, text_settings, num_features, step, unit, summary.
     """
     folder = Path(folder)
     # No metadata in the weights' header: safetensors writes its keys in random order.

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and JSON with the same bytes for the same content."""
 
+import codecs
 import json
 import os
 import tempfile
@@ -72,17 +73,21 @@ def read_json(path: str | Path) -> Any:
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON-lines file; a bad line is named by file and number."""
     try:
-        file = open(path, encoding="utf-8-sig")
+        with open(path, "rb") as file:
+            yield from _objects(file, path)
     except FileNotFoundError:
         raise GlyphoneError(f"{path}: no such file") from None
-    with file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise GlyphoneError(f"{path}, line {number}: not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise GlyphoneError(f"{path}, line {number}: a JSON object is needed, not {type(row).__name__}")
-            yield row
+
+
+def _objects(lines: Iterable[bytes], path: str | Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content.decode("utf-8"))
+        except ValueError as error:
+            raise GlyphoneError(f"{path}, line {number}: not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise GlyphoneError(f"{path}, line {number}: a JSON object is needed, not {type(row).__name__}")
+        yield row

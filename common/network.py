@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from common.network_settings import ConvolutionSettings as ConvolutionSettings
 from common.network_settings import NetworkSettings as NetworkSettings
-from common.normalisation import MaskedBatchNorm
+from common.normalisation import NormaliseRectify
 from common.recurrent.lengths import mask_of
 from common.recurrent.stack import BidirectionalStack
 
@@ -24,7 +24,7 @@ class Block(nn.Module):
             num_inputs, settings.channels, settings.kernel, settings.stride, padding, bias=False
         )
         nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
-        self.norm = MaskedBatchNorm(settings.channels)
+        self.norm = NormaliseRectify(settings.channels)
         self.stride = settings.stride
         self.pool = settings.pool
 
@@ -41,9 +41,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = self.convolution(x)
         inner = (lengths + self.stride[0] - 1).div(self.stride[0], rounding_mode="floor")
-        mask = mask_of(inner, x.shape[2])
-        valid = mask[:, None, :, None].to(x.dtype)
-        x = torch.relu(self.norm(x * valid, mask)) * valid
+        x = self.norm(x, mask_of(inner, x.shape[2]))
         if self.pool != (1, 1):
             x = nn.functional.max_pool2d(x, self.pool, ceil_mode=True)
         return x, self.lengths(lengths)

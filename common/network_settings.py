@@ -1,6 +1,6 @@
 """Settings of the network; a file of their own, since checking settings must not import torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +10,7 @@ class ConvolutionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: int = Field(32, ge=1, le=1024)
+    channels: Annotated[int, Field(ge=1, le=1024)] = 32
     kernel: tuple[Literal[1, 3, 5, 7, 9, 11], Literal[1, 3, 5, 7, 9, 11]] = (3, 3)
     stride: tuple[int, int] = (1, 1)
     pool: tuple[int, int] = (1, 1)
@@ -26,6 +26,6 @@ class NetworkSettings(BaseModel):
         ConvolutionSettings(stride=(2, 2)),
     )
     cell: Literal["rnn", "lstm", "gru"] = "lstm"
-    num_layers: int = Field(3, ge=1, le=20)
-    num_hidden: int = Field(256, ge=1, le=4096)
-    dropout: float = Field(0.2, ge=0, lt=1)
+    num_layers: Annotated[int, Field(ge=1, le=20)] = 3
+    num_hidden: Annotated[int, Field(ge=1, le=4096)] = 256
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2

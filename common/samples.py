@@ -1,7 +1,7 @@
 """What there is to learn from: samples, the reasons to reject one, and their JSON-lines files."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ REASONS = {
     "out_of_range": "start, end or box lie outside the file",
     "empty_signal": "no sound or no pixels",
     "over_limit": "larger than the safety limit",
+    "not_finite": "its slices hold NaN or infinity",
 }
 
 SYNTHESIS = "synthesis:"
@@ -72,9 +73,10 @@ class Rejection:
 
 
 def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
-    """Write samples sorted by id, leaving out fields that are None or empty; return how many."""
+    """Write samples sorted by id, leaving out optional fields that are None or empty; return how many."""
+    defaults = {field.name: field.default for field in fields(Sample)}
     rows = (
-        {key: value for key, value in asdict(sample).items() if value is not None and (value != "" or key == "text")}
+        {key: value for key, value in asdict(sample).items() if value != defaults[key]}
         for sample in sorted(samples, key=lambda sample: sample.id)
     )
     return write_jsonl(path, rows)
@@ -93,9 +95,9 @@ def read_rejections(path: str | Path) -> list[Rejection]:
 
 
 def _from_row(kind: type, row: dict[str, Any], path: str | Path) -> Any:
-    if row.get("box") is not None:
-        row["box"] = tuple(row["box"])
     try:
+        if row.get("box") is not None:
+            row["box"] = tuple(row["box"])
         return kind(**row)
     except TypeError as error:
         raise GlyphoneError(f"{path}: not a {kind.__name__.lower()}: {error}") from None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.emissions import emissions
 from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
-from common.normalisation import MaskedBatchNorm
+from common.normalisation import NormaliseRectify
 from common.recurrent.lengths import mask_of, reversal, reverse
 
 FRONT_ENDS = {
@@ -54,23 +54,32 @@ def test_training_statistics_leave_padding_out():
     lengths = torch.tensor([5, 2, 3])
     x = torch.randn(3, 4, 5, 6, dtype=torch.float64)
     mask = mask_of(lengths, 5)
-    norm = MaskedBatchNorm(4).double()
-    ours = norm(x * mask[:, None, :, None], mask)
-    valid = x.permute(0, 2, 1, 3)[mask]  # [positions, C, F]
+    norm = NormaliseRectify(4).double()
+    torch.nn.init.normal_(norm.bias)
+    ours = norm(x, mask)
     theirs = torch.nn.BatchNorm1d(4).double()
-    expected = theirs(valid)
+    theirs.load_state_dict(
+        {**norm.state_dict(), **{k: v for k, v in theirs.state_dict().items() if "running" in k}}, strict=False
+    )
+    expected = torch.relu(theirs(x.permute(0, 2, 1, 3)[mask]))  # [positions, C, F]
     torch.testing.assert_close(ours.permute(0, 2, 1, 3)[mask], expected)
+    assert (ours.permute(0, 2, 1, 3)[~mask] == 0).all()
     torch.testing.assert_close(norm.running_mean, theirs.running_mean)
     torch.testing.assert_close(norm.running_var, theirs.running_var)
 
 
 def test_gradients_of_masked_normalisation():
+    torch.manual_seed(0)
     mask = mask_of(torch.tensor([4, 2]), 4)
-    norm = MaskedBatchNorm(3).double()
-    torch.nn.init.uniform_(norm.weight, 0.5, 2)
-    valid = mask[:, None, :, None].double()
+    norm = NormaliseRectify(3).double()
     x = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: norm(x * valid, mask) * valid, x)
+    weight = torch.rand(3, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(3, dtype=torch.float64, requires_grad=True)
+
+    def run(x, weight, bias):
+        return torch.func.functional_call(norm, {"weight": weight, "bias": bias}, (x, mask))
+
+    assert torch.autograd.gradcheck(run, (x, weight, bias))
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5))

@@ -15,12 +15,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from common.alphabet import Alphabet, needed_slices
+from common.device import choose_device
 from common.errors import GlyphoneError
+from common.mapping import usable_cores
 from common.modality import generator
 from common.network import Network
 from common.training import checkpoint
 from common.training.batches import Batch, collate, draw_rows, padding_share, plan_epoch, prefetch
-from common.training.device import choose_device, choose_precision, usable_cores
+from common.training.precision import choose_precision
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 from common.training.validation import validate
@@ -89,7 +91,7 @@ def train(
         state: folder of this very run's checkpoint; named by a fingerprint of all that decides the result.
     """
     torch.set_num_threads(settings.num_threads or usable_cores())
-    device = choose_device(settings)
+    device = torch.device(choose_device(settings.device, "training.device"))
     precision = choose_precision(settings, device)
     print(
         f"training {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters on {device} in "

@@ -1,19 +1,9 @@
-"""Where and in which precision a network is trained: found out once, and said in the log."""
-
-import os
+"""In which precision a network is trained: found out once, and said in the log."""
 
 import torch
 
 from common.errors import GlyphoneError
 from common.training.settings import TrainingSettings
-
-
-def choose_device(settings: TrainingSettings) -> torch.device:
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise GlyphoneError("training.device is cuda, but torch finds no CUDA device; allowed here: auto, cpu")
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(settings.device)
 
 
 def choose_precision(settings: TrainingSettings, device: torch.device) -> torch.dtype:
@@ -41,7 +31,3 @@ def _runs_lstm() -> bool:
     except RuntimeError:  # "could not create a primitive descriptor"
         return False
     return True
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,71 @@
+# Glyphone: every task of the project by name. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PEERS := .venv-peers
+PYTHON := $(VENV)/bin/python
+# dvc and its stages call plain `python`: the environment's comes first.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --no-header --strip-extras --upgrade \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+# torch asks for its CUDA libraries on Linux alone; pip-compile drops that condition.
+CUDA_ONLY = sed -i -E 's/^((nvidia-|cuda-|triton)[^ ;]*==[^ ;]+)$$/\1 ; platform_system == "Linux"/'
+
+.PHONY: help setup test test-slow repro lint format lock peers bench clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name text; do printf '  make %-11s%s\n' "$$name" "$$text"; done
+
+setup: $(VENV)/installed.txt  ## Create .venv and install the locked requirements; a second call does nothing
+
+# The stamp is the lock that was installed; a newer lock installs again.
+$(VENV)/installed.txt: requirements/dev.txt requirements/base.txt
+	@python=$$(for name in python3.11 python3.12 python3; do \
+		if $$name -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; then echo $$name; break; fi; done); \
+	if [ -z "$$python" ]; then echo "error: Glyphone needs Python 3.11 or 3.12; none was found on PATH" >&2; exit 2; fi; \
+	[ -x $(PYTHON) ] || { echo "creating $(VENV) with $$python" >&2; $$python -m venv $(VENV); }
+	@echo "installing requirements/dev.txt (minutes the first time: torch is large)" >&2
+	@$(PYTHON) -m pip install --quiet --require-virtualenv -r requirements/dev.txt
+	@cp requirements/dev.txt $@
+
+test: setup  ## Run the tests (browser tests where chromium is installed)
+	@$(PYTHON) -m pytest -n 2 -m "not slow"
+
+test-slow: setup  ## Run the miniature pipelines of both modalities, end to end
+	@$(PYTHON) -m pytest -m slow
+
+repro: setup  ## Run both pipelines to their reports; RECIPE=an4 chooses another recipe, ROOT=folder its data
+	@$(PYTHON) -m pipelines.recipe $(if $(RECIPE),$(RECIPE) $(if $(ROOT),--root "$(ROOT)"),--refresh)
+	@targets=$$($(PYTHON) -m pipelines.recipe --targets); $(VENV)/bin/dvc repro $$targets
+	@ls -1 results/*/report.html | sed 's/^/report: /'
+
+lint: setup  ## Check style (ruff), formatting and types (mypy)
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+format: setup  ## Format the code
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+lock: setup  ## Compile requirements/*.in into locks with today's releases
+	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev peers; do \
+		$(subst $(VENV)/bin/,,$(COMPILE)) --output-file $$name.txt $$name.in; $(CUDA_ONLY) $$name.txt; done
+
+peers: setup  ## Create .venv-peers with the programs that benchmarks compare with
+	@[ -x $(PEERS)/bin/python ] || $(PYTHON) -m venv $(PEERS)
+	@cmp -s requirements/peers.txt $(PEERS)/installed.txt || { $(PEERS)/bin/python -m pip install --quiet -r requirements/peers.txt; \
+		cp requirements/peers.txt $(PEERS)/installed.txt; }
+
+bench: setup  ## List the benchmarks; NAME=default_audio_wer runs one
+	@$(PYTHON) -m benchmarks $(NAME)
+
+clean:  ## Remove everything that was made here but .venv: data, models, reports, caches, workspaces
+	@rm -rf .work .state data models results/*/report.html results/*/hypotheses.jsonl .dvc/cache .dvc/tmp \
+		.pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

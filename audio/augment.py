@@ -1,0 +1,108 @@
+"""Changes to slices while training: what another speaker, tempo, microphone or noise would do, and masks.
+
+All work on normalised slices (mean 0 and variance 1 a feature), in numpy. Every change is a setting; 0 switches it off.
+"""
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AugmentSettings(BaseModel):
+    """How far slices are changed; each range is drawn from anew for each sample and epoch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Tempo: a factor from 1 - x to 1 + x; the faster the fewer slices, T / (1 + x) at least.
+    speed_change: float = Field(0.1, ge=0, le=0.5)
+    # Vocal-tract length: frequencies are multiplied by 1 - x to 1 + x (on the axis of the features).
+    vocal_tract_change: float = Field(0.05, ge=0, le=0.3)
+    # Level: a constant of up to ± x standard deviations is added to the utterance.
+    gain: float = Field(0.1, ge=0, le=2)
+    # Tone: a slope over frequency, up to ± x standard deviations at both ends.
+    tilt: float = Field(0.2, ge=0, le=2)
+    # Gaussian noise of up to x standard deviations.
+    noise: float = Field(0.2, ge=0, le=2)
+    # SpecAugment (arXiv 1904.08779): masked with 0, the mean. Up to so many masks of time, each of at most so many
+    # slices, all together at most this share of the sample: short clips get narrower masks, very short ones none.
+    num_time_masks: int = Field(2, ge=0, le=50)
+    time_mask_slices: int = Field(25, ge=0, le=1_000)
+    time_mask_share: float = Field(0.15, ge=0, le=0.9)
+    # Up to so many masks of frequency, each of at most this share of the features.
+    num_frequency_masks: int = Field(2, ge=0, le=20)
+    frequency_mask_share: float = Field(0.2, ge=0, le=0.9)
+
+
+def augment(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> np.ndarray:
+    """Changed slices float32 [T', F] of slices float32 [T, F], which stay as they are.
+
+    T' = round(T / factor), at least 1. The same state of the generator gives the same result.
+    """
+    changed = _speed(slices, settings.speed_change, generator)
+    changed = _vocal_tract(changed, settings.vocal_tract_change, generator)
+    changed = _tone_and_noise(changed, settings, generator)
+    _mask_time(changed, settings, generator)
+    _mask_frequency(changed, settings, generator)
+    return changed
+
+
+def _speed(slices: np.ndarray, change: float, generator: np.random.Generator) -> np.ndarray:
+    """Another tempo at the same pitch, by linear interpolation over time."""
+    if not change:
+        return slices.astype(np.float32)
+    num_slices = len(slices)
+    num_wanted = max(1, round(num_slices / generator.uniform(1 - change, 1 + change)))
+    # Middles of slices stay middles of slices.
+    positions = (np.arange(num_wanted) + 0.5) * (num_slices / num_wanted) - 0.5
+    return _interpolated(slices, positions)
+
+
+def _vocal_tract(slices: np.ndarray, change: float, generator: np.random.Generator) -> np.ndarray:
+    """Formants moved as a longer or shorter vocal tract moves them."""
+    if not change:
+        return slices
+    positions = np.arange(slices.shape[1]) * generator.uniform(1 - change, 1 + change)
+    return _interpolated(slices.T, positions).T
+
+
+def _interpolated(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Rows [N, D] at fractional positions [M] → float32 [M, D]; beyond the ends the last row counts."""
+    positions = positions.clip(0, len(rows) - 1)
+    lower = positions.astype(np.intp)
+    upper = np.minimum(lower + 1, len(rows) - 1)
+    weights = (positions - lower).astype(np.float32)[:, None]
+    return rows[lower] * (1 - weights) + rows[upper] * weights
+
+
+def _tone_and_noise(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> np.ndarray:
+    """Gain and tilt as one offset a feature, and Gaussian noise, as new slices in one block of memory."""
+    num_features = slices.shape[1]
+    gain, tilt = generator.uniform(-1, 1) * settings.gain, generator.uniform(-1, 1) * settings.tilt
+    offset = gain + tilt * np.linspace(-1, 1, num_features)
+    changed = np.array(slices, order="C")
+    changed += offset.astype(np.float32)
+    if settings.noise:
+        noise = generator.standard_normal(changed.shape, dtype=np.float32)
+        noise *= np.float32(generator.uniform(0, settings.noise))
+        changed += noise
+    return changed
+
+
+def _mask_time(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> None:
+    if not settings.num_time_masks:
+        return
+    num_slices = len(slices)
+    # The share is split among the masks, so their sum can't exceed it.
+    widest = min(settings.time_mask_slices, int(settings.time_mask_share * num_slices / settings.num_time_masks))
+    for _ in range(settings.num_time_masks):
+        width = int(generator.integers(widest + 1))
+        first = int(generator.integers(num_slices - width + 1))
+        slices[first : first + width] = 0
+
+
+def _mask_frequency(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> None:
+    num_features = slices.shape[1]
+    widest = int(settings.frequency_mask_share * num_features)
+    for _ in range(settings.num_frequency_masks):
+        width = int(generator.integers(widest + 1))
+        first = int(generator.integers(num_features - width + 1))
+        slices[:, first : first + width] = 0

@@ -1,0 +1,108 @@
+"""Speech as a modality: the twin of ocr/modality.py."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from audio.augment import AugmentSettings, augment
+from audio.corpora import CORPORA
+from audio.reading import SUFFIXES, Sound, locate, rate_ratio, read
+from audio.slices import SliceSettings, num_features, slices, step
+from audio.writers import WRITERS
+from common.modality import Modality
+from common.samples import Sample
+
+PREVIEW_RATE_HZ = 16_000
+SILENT_PEAK = 1e-4
+QUIET_RMS_DB = -45.0
+SHORT_S = 0.1
+# Share of samples at full scale, and of the mean against the level, from which on we speak up.
+CLIPPED_SHARE = 1e-3
+OFFSET_SHARE = 0.3
+
+
+def load(sample: Sample, root: Path) -> Sound:
+    """The sound of a sample; raises SampleError."""
+    if sample.is_synthetic:
+        from audio.synthesis import synthesise  # not at the top: every --help would wait for scipy
+
+        return synthesise(sample)
+    return read(locate(root, sample.path), sample.start, sample.end)
+
+
+def preview(sound: Sound) -> tuple[str, bytes]:
+    """FLAC of 16 bits at 16 kHz at most, for a browser; the same sound gives the same bytes.
+
+    Not Ogg, whose streams carry a random serial number.
+    """
+    import scipy.signal
+    import soundfile
+
+    waveform, rate_hz = sound.waveform, sound.rate_hz
+    if rate_hz > PREVIEW_RATE_HZ:
+        share = rate_ratio(rate_hz, PREVIEW_RATE_HZ)
+        waveform = scipy.signal.resample_poly(waveform, share.denominator, share.numerator)
+        rate_hz = PREVIEW_RATE_HZ
+    file = io.BytesIO()
+    soundfile.write(file, waveform.clip(-1, 1), rate_hz, format="FLAC", subtype="PCM_16")
+    return "audio/flac", file.getvalue()
+
+
+def inspect(sound: Sound) -> Iterator[tuple[str, str]]:
+    """What a person should know of a recording: pairs of a finding's code and a sentence."""
+    waveform = sound.waveform
+    peak = float(np.abs(waveform).max())
+    mean = float(waveform.mean(dtype=np.float64))
+    rms = float(np.sqrt(np.square(waveform - mean, dtype=np.float64).mean()))
+    if sound.seconds < SHORT_S:
+        yield "short", f"{sound.seconds * 1000:.0f} ms of sound"
+    if rms < SILENT_PEAK:
+        yield "silence", f"level {_decibel(rms):.0f} dB of full scale: nothing is spoken"
+        return
+    if _decibel(rms) < QUIET_RMS_DB:
+        yield "quiet", f"level {_decibel(rms):.0f} dB of full scale"
+    clipped = float((np.abs(waveform) >= peak * 0.9999).mean())
+    if peak > 0.5 and clipped > CLIPPED_SHARE:
+        yield "clipping", f"{clipped:.1%} of the samples stand at the limit"
+    if abs(mean) > OFFSET_SHARE * rms:
+        yield "dc_offset", f"the mean is {mean:+.4f}, {abs(mean) / rms:.0%} of the level"
+
+
+def _decibel(amplitude: float) -> float:
+    return 20 * float(np.log10(max(amplitude, 1e-10)))
+
+
+def digest(sound: Sound) -> str:
+    """Hex digest of the decoded samples, whatever the container."""
+    content = hashlib.sha256(f"{sound.rate_hz}\n".encode())
+    content.update(np.ascontiguousarray(sound.waveform, dtype="<f4").tobytes())
+    return content.hexdigest()
+
+
+def length(sound: Sound) -> float:
+    """Seconds."""
+    return sound.seconds
+
+
+MODALITY = Modality(
+    name="audio",
+    unit="s",
+    suffixes=SUFFIXES,
+    SliceSettings=SliceSettings,
+    AugmentSettings=AugmentSettings,
+    corpora=CORPORA,
+    num_features=num_features,
+    step=step,
+    load=load,
+    read=read,
+    slices=slices,
+    augment=augment,
+    preview=preview,
+    inspect=inspect,
+    digest=digest,
+    length=length,
+    writers=WRITERS,
+)

@@ -1,0 +1,95 @@
+"""The sentences of the embedded corpus: a small grammar of spelled names, numbers, dates and commands.
+
+Texts are upper-case words; a single letter stands for its name. No word sounds like another one, or like a letter,
+that could stand in its place.
+"""
+
+import numpy as np
+
+DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
+TEENS = (
+    "TEN", "ELEVEN", "TWELVE", "THIRTEEN", "FOURTEEN", "FIFTEEN", "SIXTEEN", "SEVENTEEN", "EIGHTEEN", "NINETEEN",
+)  # fmt: skip
+TENS = ("TWENTY", "THIRTY", "FORTY", "FIFTY", "SIXTY", "SEVENTY", "EIGHTY", "NINETY")
+ORDINALS = (
+    "FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH", "SEVENTH", "EIGHTH", "NINTH", "TENTH", "ELEVENTH",
+    "TWELFTH", "THIRTEENTH", "FOURTEENTH", "FIFTEENTH", "SIXTEENTH", "SEVENTEENTH", "EIGHTEENTH", "NINETEENTH",
+    "TWENTIETH",
+)  # fmt: skip
+MONTHS = (
+    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER",
+    "DECEMBER",
+)  # fmt: skip
+DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+NAMES = (
+    "ANNA", "BORIS", "CLARA", "DAVID", "EMMA", "FELIX", "GRACE", "HUGO", "IRENE", "JACK", "KAREN", "LUCAS", "MARIA",
+    "NORA", "OSCAR", "PAULA", "QUINN", "RITA", "SIMON", "TINA", "URSULA", "VERA", "WANDA", "MAX", "YVES", "ZELDA",
+)  # fmt: skip
+THINGS = ("LIGHT", "RADIO", "KITCHEN", "GARDEN", "WINDOW", "DOOR", "MUSIC", "HEATING", "ALARM", "CAMERA")
+VERBS = ("OPEN", "CLOSE", "START", "STOP", "CHECK", "SHOW")
+SWITCHES = ("ON", "OFF", "UP", "DOWN")
+LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+SHORT = ("YES", "NO", "HELP", "REPEAT", "CANCEL", "GO")
+
+
+def sentence(generator: np.random.Generator) -> str:
+    """One sentence of one to seven words, a second or two long."""
+    kinds = (_spelling, _digits, _number, _date, _command, _short)
+    return kinds[generator.choice(len(kinds), p=(0.24, 0.2, 0.16, 0.18, 0.18, 0.04))](generator)
+
+
+def vocabulary() -> list[str]:
+    """All words that sentences are made of, sorted."""
+    words = {*DIGITS, *TEENS, *TENS, *ORDINALS, *MONTHS, *DAYS, *NAMES, *THINGS, *VERBS, *SWITCHES, *SHORT, *LETTERS}
+    return sorted(words | {"SPELL", "HUNDRED", "AND", "THE", "AT", "TURN", "CALL", "TIMES"})
+
+
+def _pick(generator: np.random.Generator, words: tuple[str, ...]) -> str:
+    return words[generator.integers(len(words))]
+
+
+def _spelling(generator: np.random.Generator) -> str:
+    """SPELL A N N A, or two or three letters and a digit."""
+    if generator.random() < 0.5:
+        return " ".join(("SPELL", *_pick(generator, NAMES)))
+    letters = [_pick(generator, LETTERS) for _ in range(generator.integers(2, 4))]
+    return " ".join([*letters, _pick(generator, DIGITS)])
+
+
+def _digits(generator: np.random.Generator) -> str:
+    return " ".join(_pick(generator, DIGITS) for _ in range(generator.integers(2, 5)))
+
+
+def _below_hundred(generator: np.random.Generator) -> str:
+    if generator.random() < 0.3:
+        return _pick(generator, TEENS)
+    tens = _pick(generator, TENS)
+    return f"{tens} {_pick(generator, DIGITS[1:])}" if generator.random() < 0.7 else tens
+
+
+def _number(generator: np.random.Generator) -> str:
+    if generator.random() < 0.4:
+        return f"{_below_hundred(generator)} TIMES {_pick(generator, DIGITS)}"
+    return f"{_pick(generator, DIGITS[1:])} HUNDRED AND {_below_hundred(generator)}"
+
+
+def _date(generator: np.random.Generator) -> str:
+    draw = generator.random()
+    if draw < 0.25:
+        return f"{_pick(generator, DAYS)} AT {_pick(generator, TEENS)}"
+    if draw < 0.5:
+        return f"{_pick(generator, MONTHS)} NINETEEN {_below_hundred(generator)}"
+    return f"{_pick(generator, MONTHS)} THE {_pick(generator, ORDINALS)}"
+
+
+def _command(generator: np.random.Generator) -> str:
+    draw = generator.random()
+    if draw < 0.4:
+        return f"TURN {_pick(generator, SWITCHES)} THE {_pick(generator, THINGS)}"
+    if draw < 0.75:
+        return f"{_pick(generator, VERBS)} THE {_pick(generator, THINGS)}"
+    return f"CALL {_pick(generator, NAMES)} AT {_pick(generator, TEENS)}"
+
+
+def _short(generator: np.random.Generator) -> str:
+    return _pick(generator, SHORT)

@@ -1,0 +1,119 @@
+"""The embedded corpus: sentences spoken by a voice that is a package, in conditions drawn from a seed.
+
+The voice predicts a pitch curve and spectral envelopes; between prediction and waveform both are changed on their own:
+the pitch by a factor, the envelopes along the frequency axis as a longer or shorter vocal tract would.
+"""
+
+import os
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import scipy.signal
+
+from audio.acoustics import band_limited, noise, reverberated, with_noise
+from audio.conditions import Condition, condition
+from audio.reading import Sound
+from common.errors import SampleError
+from common.modality import generator
+from common.samples import SYNTHESIS, Sample
+
+RATE_HZ = 16_000
+VOICE = "heart"
+VOICE_RATE_HZ = 24_000
+# Silence before and after the words; what is quieter than this share of the peak counts as silence.
+MARGIN_S = (0.05, 0.15)
+TRIM_SHARE = 0.003
+
+# The names of letters in the voice's phonemes; spelled out, since it would read A as the article.
+LETTERS = {
+    "A": "ˈA", "B": "bˈi", "C": "sˈi", "D": "dˈi", "E": "ˈi", "F": "ˈɛf", "G": "ʤˈi", "H": "ˈAʧ", "I": "ˈI",
+    "J": "ʤˈA", "K": "kˈA", "L": "ˈɛl", "M": "ˈɛm", "N": "ˈɛn", "O": "ˈO", "P": "pˈi", "Q": "kjˈu", "R": "ˈɑɹ",
+    "S": "ˈɛs", "T": "tˈi", "U": "jˈu", "V": "vˈi", "W": "dˈʌbᵊlju", "X": "ˈɛks", "Y": "wˈI", "Z": "zˈi",
+}  # fmt: skip
+
+
+def synthesise(sample: Sample) -> Sound:
+    """The recording of a sample whose path is ``synthesis:<seed>:<condition>``, at 16 kHz.
+
+    The same path, id and text give the same sound.
+
+    Raises:
+        SampleError: the path is not of this form, the condition is unknown, or the text can't be spoken.
+    """
+    seed, name = _parsed(sample.path)
+    chosen = condition(name)
+    random = generator(seed, f"synthesis {name}", sample.id)
+    spoken = _spoken(sample, chosen, random)
+    before, after = (np.zeros(round(random.uniform(*MARGIN_S) * RATE_HZ), np.float32) for _ in range(2))
+    waveform = np.concatenate([before, spoken, after])
+    waveform = reverberated(waveform, RATE_HZ, random.uniform(*chosen.reverberation_s), random)
+    if chosen.noise:
+        added = noise(chosen.noise, len(waveform), RATE_HZ, random)
+        waveform = with_noise(waveform, added, random.uniform(*chosen.snr_db))
+    waveform = band_limited(waveform, RATE_HZ, chosen.band_hz)
+    level = 10 ** (random.uniform(*chosen.level_db) / 20)
+    return Sound((waveform * (level / np.abs(waveform).max())).astype(np.float32), RATE_HZ)
+
+
+def _parsed(path: str) -> tuple[int, str]:
+    scheme, _, rest = path.partition(":")
+    seed, separator, name = rest.partition(":")
+    if f"{scheme}:" != SYNTHESIS or not separator or not seed.isdecimal():
+        raise SampleError("unreadable", f"{path!r}: a generated sample's path is {SYNTHESIS}SEED:CONDITION")
+    return int(seed), name
+
+
+def _spoken(sample: Sample, chosen: Condition, random: np.random.Generator) -> np.ndarray:
+    """The bare voice, float32 [N] at RATE_HZ."""
+    from hibari import dsp
+
+    voice = _voice(os.getpid())
+    ids = [each for phonemes in voice.phonemize(_pronounced(sample.text)) for each in voice.ids(phonemes)[1:-1]]
+    if not ids:
+        raise SampleError("empty_text", f"sample {sample.id}: nothing to speak in {sample.text!r}")
+    tempo = np.asarray([random.uniform(*chosen.tempo)], np.float32)
+    outputs = voice.sess.run(None, {"ids": np.asarray([[0, *ids, 0]], np.int64), "speed": tempo})
+    harmonic, phase, breath, free, free_phase, pitch_hz = (output[0] for output in outputs)
+    pitch_hz = pitch_hz * np.float32(random.uniform(*chosen.pitch))
+    positions = _tract_positions(len(harmonic), random.uniform(*chosen.vocal_tract))
+    harmonic, breath, free = (_warped(envelope, positions) for envelope in (harmonic, breath, free))
+    waveform = dsp.synth(harmonic, phase, breath, free, free_phase, pitch_hz, random)
+    return _trimmed(scipy.signal.resample_poly(waveform, RATE_HZ // 8_000, VOICE_RATE_HZ // 8_000))
+
+
+def _trimmed(waveform: np.ndarray) -> np.ndarray:
+    """Without the third of a second of silence that the voice leaves at both ends."""
+    loud = np.flatnonzero(np.abs(waveform) > TRIM_SHARE * np.abs(waveform).max())
+    if not len(loud):
+        raise SampleError("empty_signal", "the voice made no sound of the text")
+    return waveform[loud[0] : loud[-1] + 1]
+
+
+def _pronounced(text: str) -> str:
+    """The text as the voice takes it, whatever its case: lower case, letters with their pronunciation."""
+    words = text.upper().split()
+    return " ".join(f"[{word}](/{LETTERS[word]}/)" if word in LETTERS else word.lower() for word in words)
+
+
+@lru_cache(maxsize=1)
+def _voice(process: int) -> Any:
+    # A process makes its own: a session of onnxruntime does not survive a fork.
+    from hibari import Hibari
+
+    return Hibari(voice=VOICE, threads=1)
+
+
+def _tract_positions(num_bins: int, factor: float) -> np.ndarray:
+    """Bins [num_bins] to read an envelope at, so that formants move by factor up to 80 % of the band."""
+    bins = np.arange(num_bins, dtype=np.float64)
+    knee = 0.8 * (num_bins - 1) * min(1.0, factor)
+    above = knee / factor + (bins - knee) * ((num_bins - 1) - knee / factor) / ((num_bins - 1) - knee)
+    return np.where(bins <= knee, bins / factor, above)
+
+
+def _warped(envelope: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Log magnitudes [bins, frames] read at fractional bins."""
+    lower = positions.astype(np.intp).clip(0, len(envelope) - 2)
+    weights = (positions - lower).astype(np.float32)[:, None]
+    return envelope[lower] * (1 - weights) + envelope[lower + 1] * weights

@@ -1,0 +1,33 @@
+"""One interface before all decoders."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.alphabet import Alphabet
+from common.decoding import greedy
+from common.decoding.hypothesis import Hypothesis, assemble, checked
+from common.decoding.settings import DecodingSettings
+
+
+def decode(log_probs: np.ndarray, alphabet: Alphabet, settings: DecodingSettings) -> Hypothesis:
+    """Decode the emissions of one sample; places are in emission slices.
+
+    Args:
+        log_probs: float32 [T, V] natural log-probabilities, blank 0; T may be 0: the empty text.
+
+    Raises:
+        EmissionsError: wrong shape, NaN or +inf.
+    """
+    log_probs = checked(log_probs, len(alphabet))
+    if settings.engine == "greedy":
+        labels, spans, score = greedy.search(log_probs)
+        return assemble(log_probs, labels, spans, alphabet.symbols, score)
+    # Compiled code is loaded only where it is asked for.
+    from common.decoding import alignment, beam
+
+    best, *others = beam.search(log_probs, settings.beam_width, 1 + settings.num_alternatives)
+    labels, score = best
+    spans = alignment.align(log_probs, labels)
+    alternatives = tuple((alphabet.decode(other), other_score) for other, other_score in others)
+    return assemble(log_probs, labels, spans, alphabet.symbols, score, alternatives)

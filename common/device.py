@@ -1,0 +1,28 @@
+"""Where a trained network runs."""
+
+from common.errors import GlyphoneError
+
+# Of those that torch knows, the ones that compute and bring results back.
+DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
+
+
+def choose_device(name: str, key: str) -> str:
+    """``auto`` → CUDA where there is one, else the CPU; any other name is tried out.
+
+    Args:
+        key: of the option or setting, for the message.
+
+    Raises:
+        GlyphoneError: torch cannot use a device of that name here.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if torch.device(name).type not in DEVICE_TYPES:
+            raise GlyphoneError(f"{key} {name!r}: must be auto or one of {', '.join(DEVICE_TYPES)}")
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise GlyphoneError(f"{key} {name!r}: {str(error).splitlines()[0]}; auto and cpu always work") from None
+    return name

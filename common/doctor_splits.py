@@ -1,0 +1,110 @@
+"""Leaks between splits: groups, contents and transcripts that stand in more than one."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from common.findings import Finding, finding
+from common.samples import SPLITS, Sample
+
+_MAX_NAMES = 5  # groups or transcripts that a sentence names
+
+
+def examine_groups(samples: Sequence[Sample]) -> list[Finding]:
+    """Groups of one corpus that stand in two splits. Samples without a group are passed over."""
+    groups: dict[Hashable, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.group:
+            groups[sample.corpus, sample.group].append(sample)
+    leaks = [members for members in groups.values() if _num_splits(members) > 1]
+    if not leaks:
+        return []
+    return [
+        finding(
+            "group_in_two_splits",
+            "error",
+            f"{len(leaks)} of {len(groups)} groups stand in more than one split: "
+            f"{_named(members[0].group for members in leaks)}; test scores will be too good",
+            (sample.id for members in leaks for sample in members),
+            "Split by speaker, writer, book or source picture: correct the corpus's split column or its group column, "
+            "or leave the split empty so that prepare splits by group.",
+        )
+    ]
+
+
+def examine_contents(samples: Sequence[Sample], digests: Mapping[str, str]) -> list[Finding]:
+    """Samples with the same sound or picture: in two splits, twice in one, or with different transcripts.
+
+    Args:
+        digests: sample id → digest of the content; samples that have none are passed over.
+    """
+    contents: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.id in digests:
+            contents[digests[sample.id]].append(sample)
+    copies = [members for members in contents.values() if len(members) > 1]
+    leaks = [members for members in copies if _num_splits(members) > 1]
+    twice = [members for members in copies if _num_splits(members) == 1]
+    contradictions = [members for members in copies if len({sample.text for sample in members}) > 1]
+    found = []
+    if leaks:
+        found.append(
+            finding(
+                "content_in_two_splits",
+                "error",
+                f"{len(leaks)} recordings or pictures stand in more than one split; test scores will be too good",
+                (sample.id for members in leaks for sample in members),
+                "Remove the copies from training and validation, or give all copies the same group.",
+            )
+        )
+    if twice:
+        found.append(
+            finding(
+                "duplicate_content",
+                "warning",
+                f"{len(twice)} recordings or pictures stand more than once in the same split",
+                (sample.id for members in twice for sample in members),
+                "Remove the copies: they weigh more than other samples, in training and in scores.",
+            )
+        )
+    if contradictions:
+        found.append(
+            finding(
+                "contradicting_transcripts",
+                "warning",
+                f"{len(contradictions)} recordings or pictures have copies with another transcript",
+                (sample.id for members in contradictions for sample in members),
+                "At most one of the transcripts can be right: listen or look, and correct the others.",
+            )
+        )
+    return found
+
+
+def examine_transcripts(samples: Sequence[Sample]) -> list[Finding]:
+    """Validation and test transcripts that also stand in training: no fault, but scores must be read with it."""
+    training = {sample.text for sample in samples if sample.split == "train"}
+    found = []
+    for split in SPLITS[1:]:
+        members = [sample for sample in samples if sample.split == split]
+        seen = [sample for sample in members if sample.text and sample.text in training]
+        if seen:
+            found.append(
+                finding(
+                    f"seen_transcript_{split}",
+                    "note",
+                    f"{len(seen)} of {len(members)} {split} transcripts ({len(seen) / len(members):.1%}) "
+                    "also stand in training, word for word",
+                    (sample.id for sample in seen),
+                    "Read the scores of seen and unseen transcripts apart: the report shows both.",
+                )
+            )
+    return found
+
+
+def _num_splits(members: Iterable[Sample]) -> int:
+    return len({sample.split for sample in members})
+
+
+def _named(names: Iterable[str]) -> str:
+    every = sorted(set(names))
+    more = f" and {len(every) - _MAX_NAMES} more" if len(every) > _MAX_NAMES else ""
+    return ", ".join(every[:_MAX_NAMES]) + more

@@ -1,0 +1,219 @@
+"""Findings about transcripts: their bytes before normalisation, and their characters after it."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+
+from common.findings import Finding, Severity, finding
+from common.samples import Sample
+
+_MAX_CHARACTERS = 20  # that a sentence names
+_LONG_FACTOR = 5.0  # times the 95th percentile of lengths
+_CASE_SHARE = 0.95
+
+_ODD_SPACE = re.compile(r"[^\S \r\n]|  |^ | $")
+_ALIKE_SCRIPTS = {"LATIN", "CYRILLIC", "GREEK"}
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def _is_mojibake(text: str) -> bool:
+    """UTF-8 that was read as Latin-1 or Windows-1252 turns back into UTF-8 without an error; real text hardly ever."""
+    if text.isascii():
+        return False
+    for encoding in ("latin-1", "cp1252"):
+        try:
+            return text.encode(encoding).decode("utf-8") != text
+        except UnicodeError:
+            continue
+    return False
+
+
+def _is_invisible(character: str) -> bool:
+    """Zero-width, bidirectional and other format or control characters, except line ends, tabs and the BOM."""
+    return unicodedata.category(character) in ("Cc", "Cf") and character not in "\t\n\r\v\f\x1c\x1d\x1e\x1f\x85\ufeff"
+
+
+@cache
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "").split(" ", 1)[0]
+
+
+def _mixes_scripts(text: str) -> bool:
+    """A word holds letters of two of the scripts that have look-alikes."""
+    if text.isascii():
+        return False
+    return any(len({_script(letter) for letter in word} & _ALIKE_SCRIPTS) > 1 for word in _WORD.findall(text))
+
+
+# (code, severity, what the transcripts have, test of the raw transcript, advice)
+_RAW_CHECKS: tuple[tuple[str, Severity, str, Callable[[str], bool], str], ...] = (
+    (
+        "byte_order_mark",
+        "note",
+        "hold a byte order mark (U+FEFF)",
+        lambda text: "\ufeff" in text,
+        "Normalisation removes it; save the file as UTF-8 without BOM.",
+    ),
+    (
+        "carriage_return",
+        "note",
+        "have Windows line ends (CR)",
+        lambda text: "\r" in text,
+        "Normalisation removes them; save the file with LF line ends.",
+    ),
+    (
+        "odd_white_space",
+        "note",
+        "have tabs, no-break or other special blanks, double blanks, or blanks at their ends",
+        lambda text: _ODD_SPACE.search(text) is not None,
+        "Normalisation makes single blanks of them; check that no columns were mixed up.",
+    ),
+    (
+        "not_nfc",
+        "note",
+        "are not in Unicode's composed form (NFC)",
+        lambda text: not unicodedata.is_normalized("NFC", text),
+        "Normalisation composes them; convert the files so that other programs count the same characters.",
+    ),
+    (
+        "mojibake",
+        "warning",
+        "look like UTF-8 that was read in another encoding",
+        _is_mojibake,
+        "Convert the file again from its true encoding to UTF-8.",
+    ),
+    (
+        "replacement_character",
+        "warning",
+        "hold U+FFFD: a character was lost in a conversion",
+        lambda text: "\ufffd" in text,
+        "Convert the file again from its true encoding to UTF-8.",
+    ),
+    (
+        "invisible_character",
+        "warning",
+        "hold invisible characters",
+        lambda text: any(map(_is_invisible, text)),
+        "The model would have to learn them: map them to nothing with text.replace, unless your script needs them.",
+    ),
+    (
+        "mixed_script",
+        "warning",
+        "hold words of letters that look alike but come from two scripts (Latin, Greek, Cyrillic)",
+        _mixes_scripts,
+        "Replace the foreign letters, in the files or with text.replace.",
+    ),
+)
+
+
+def examine_raw_texts(samples: Sequence[Sample], raw_texts: Mapping[str, str]) -> list[Finding]:
+    """What is odd in transcripts before normalisation; samples that are not in ``raw_texts`` are passed over."""
+    raw = [(sample.id, raw_texts[sample.id]) for sample in samples if sample.id in raw_texts]
+    found = []
+    for code, severity, what, is_odd, advice in _RAW_CHECKS:
+        odd = [(id, text) for id, text in raw if is_odd(text)]
+        if odd:
+            names = ""
+            if code == "invisible_character":
+                names = ": " + _listed({character for _, text in odd for character in text if _is_invisible(character)})
+            sentence = f"{len(odd)} of {len(raw)} transcripts {what}{names}"
+            found.append(finding(code, severity, sentence, (id for id, _ in odd), advice))
+    return found
+
+
+def examine_characters(samples: Sequence[Sample]) -> list[Finding]:
+    """What is odd in normalised texts: empty, too long, rare or unseen characters, mixed case."""
+    return [*_empty(samples), *_long(samples), *_rare(samples), *_unseen(samples), *_mixed_case(samples)]
+
+
+def _empty(samples: Sequence[Sample]) -> Iterator[Finding]:
+    ids = [sample.id for sample in samples if not sample.text]
+    if ids:
+        yield finding(
+            "empty_text",
+            "warning",
+            f"{len(ids)} of {len(samples)} transcripts are empty after normalisation",
+            ids,
+            "They are rejected: write what is heard or seen, or remove the samples.",
+        )
+
+
+def _long(samples: Sequence[Sample]) -> Iterator[Finding]:
+    lengths = sorted(len(sample.text) for sample in samples)
+    if len(lengths) < 20:
+        return
+    limit = _LONG_FACTOR * max(1, lengths[int(0.95 * (len(lengths) - 1))])
+    ids = [sample.id for sample in samples if len(sample.text) > limit]
+    if ids:
+        yield finding(
+            "long_text",
+            "warning",
+            f"{len(ids)} transcripts have more than {limit:.0f} characters, five times what 95 % of them stay below; "
+            f"the longest has {lengths[-1]}",
+            ids,
+            "Check that rows were not joined by a missing line end or quote.",
+        )
+
+
+def _rare(samples: Sequence[Sample]) -> Iterator[Finding]:
+    training = [sample for sample in samples if sample.split == "train"]
+    counts = Counter(character for sample in training for character in sample.text)
+    once = {character for character, times in counts.items() if times == 1}
+    if once:
+        yield finding(
+            "rare_character",
+            "warning",
+            f"{len(once)} of {len(counts)} characters occur only once in training: {_listed(once)}",
+            (sample.id for sample in training if not once.isdisjoint(sample.text)),
+            "One example teaches nothing: add samples, or map the characters with text.replace.",
+        )
+
+
+def _unseen(samples: Sequence[Sample]) -> Iterator[Finding]:
+    known = {character for sample in samples if sample.split == "train" for character in sample.text}
+    if not known:
+        return
+    for split in ("validation", "test"):
+        members = [sample for sample in samples if sample.split == split]
+        unseen = {character for sample in members for character in sample.text} - known
+        if unseen:
+            times = sum(character in unseen for sample in members for character in sample.text)
+            yield finding(
+                f"unseen_character_{split}",
+                "warning",
+                f"{len(unseen)} characters ({times} times) stand in {split} transcripts but not in training: "
+                f"{_listed(unseen)}",
+                (sample.id for sample in members if not unseen.isdisjoint(sample.text)),
+                "The model cannot write them, each counts as an error: add training samples, or map the characters "
+                "with text.replace.",
+            )
+
+
+def _mixed_case(samples: Sequence[Sample]) -> Iterator[Finding]:
+    upper = [sample for sample in samples if sample.text.isupper()]
+    lower = [sample for sample in samples if sample.text.islower()]
+    cased = [sample for sample in samples if sample.text.lower() != sample.text.upper()]
+    for name, members in (("upper", upper), ("lower", lower)):
+        if _CASE_SHARE * len(cased) <= len(members) < len(cased):
+            kept = {sample.id for sample in members}
+            others = [sample.id for sample in cased if sample.id not in kept]
+            yield finding(
+                "mixed_case",
+                "note",
+                f"{len(members)} of {len(cased)} transcripts are all {name} case, {len(others)} are not",
+                others,
+                f"If case carries no meaning here, set text.case to {name}.",
+            )
+
+
+def _listed(characters: Iterable[str]) -> str:
+    """Characters with their code points, e.g. ``'é' U+00E9``; unprintable ones by code point alone."""
+    every = sorted(set(characters))
+    shown = [
+        (f"'{each}' " if each.isprintable() and not unicodedata.combining(each) else "") + f"U+{ord(each):04X}"
+        for each in every[:_MAX_CHARACTERS]
+    ]
+    more = f" and {len(every) - _MAX_CHARACTERS} more" if len(every) > _MAX_CHARACTERS else ""
+    return ", ".join(shown) + more

@@ -1,0 +1,59 @@
+"""A finding about data: what is odd, where, and what to do."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from common.errors import GlyphoneError
+from common.files import read_json, write_json
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+MAX_IDS = 50
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of oddity and all the samples that have it.
+
+    Attributes:
+        code: short and stable, e.g. ``group_in_two_splits``.
+        severity: ``error``: scores or training are wrong until it is mended; ``warning``: it probably costs accuracy;
+            ``note``: good to know.
+        sentence: what was found, with numbers.
+        ids: of the samples, sorted, at most ``MAX_IDS``.
+        advice: what to do.
+        count: of all samples concerned, also those that ids leaves out.
+    """
+
+    code: str
+    severity: Severity
+    sentence: str
+    ids: tuple[str, ...]
+    advice: str
+    count: int
+
+
+def finding(code: str, severity: Severity, sentence: str, ids: Iterable[str], advice: str) -> Finding:
+    every = sorted(set(ids))
+    return Finding(code, severity, sentence, tuple(every[:MAX_IDS]), advice, len(every))
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then warnings, then notes; within them the most samples first."""
+    return sorted(findings, key=lambda each: (SEVERITIES.index(each.severity), -each.count, each.code, each.sentence))
+
+
+def write_findings(path: str | Path, findings: Iterable[Finding]) -> None:
+    write_json(path, [asdict(each) for each in sort_findings(findings)])
+
+
+def read_findings(path: str | Path) -> list[Finding]:
+    rows = read_json(path)
+    try:
+        if not isinstance(rows, list):
+            raise TypeError(f"a list is needed, not {type(rows).__name__}")
+        return [Finding(**{**row, "ids": tuple(row["ids"])}) for row in rows]
+    except (TypeError, KeyError) as error:
+        raise GlyphoneError(f"{path}: not a list of findings: {error}") from None

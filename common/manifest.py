@@ -1,0 +1,259 @@
+"""Two kinds of corpus that every modality reads alike: a manifest (a table of files and transcripts), and a folder."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from common.errors import GlyphoneError
+from common.samples import Sample
+from common.tables import Row, read_table, read_text
+
+ALIASES = {
+    "key": "id", "utt": "id", "utt_id": "id", "name": "id",
+    "file": "path", "filename": "path", "file_name": "path", "audio": "path", "audio_path": "path", "wav": "path",
+    "audio_filepath": "path", "image": "path", "image_path": "path", "img": "path",
+    "transcript": "text", "transcription": "text", "sentence": "text", "label": "text", "words": "text", "gt": "text",
+    "speaker": "group", "speaker_id": "group", "client_id": "group", "writer": "group", "volume": "group",
+    "book": "group", "source": "group", "source_image": "group", "receipt": "group",
+    "set": "split", "subset": "split", "partition": "split",
+    "begin": "start", "offset": "start", "stop": "end", "license": "licence",
+    "x1": "left", "y1": "top", "x2": "right", "y2": "bottom", "bbox": "box",
+}  # fmt: skip
+SPLIT_NAMES = {
+    "": "", "train": "train", "training": "train", "tr": "train",
+    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "development": "validation", "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+}  # fmt: skip
+
+
+class ManifestSettings(BaseModel):
+    """A table with the columns path, text and perhaps id, group, split, start, end, box (or aliases of these)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The table, relative to the root; its paths are relative to the table's own folder.
+    manifest: str = "manifest.tsv"
+    # Other names of columns, beyond the usual ones: {"their name": "our name"}.
+    columns: dict[str, str] = {}
+    # Split of all rows where the table has no such column; empty: prepare splits by group.
+    split: str = ""
+
+    @field_validator("split")
+    @classmethod
+    def _known_split(cls, value: str) -> str:
+        return split_name(value)
+
+
+class FolderSettings(BaseModel):
+    """A tree of files, each with its transcript beside it: ``a.png`` and ``a.txt`` (or ``a.png.txt``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Ending of the transcripts.
+    text_suffix: str = ".txt"
+    # Regular expression over the relative path; its first bracket is the group. Empty: the parent folder is,
+    # or each file by itself where all lie in one folder.
+    group_pattern: str = ""
+    # Top folders named train, validation (dev, …) or test decide the split; otherwise prepare splits by group.
+    splits_from_folders: bool = True
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        return checked_pattern(value)
+
+
+def split_name(value: str) -> str:
+    """Our name of a split, e.g. validation for dev. Raises ValueError naming what is allowed."""
+    try:
+        return SPLIT_NAMES[value.strip().lower()]
+    except KeyError:
+        allowed = ", ".join(filter(None, SPLIT_NAMES))
+        raise ValueError(f"split {value!r} is none of {allowed}") from None
+
+
+def checked_pattern(value: str) -> str:
+    """The pattern itself, when it compiles and has a bracket (or is empty). Raises ValueError."""
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {value!r}: {error}") from None
+    if value and not groups:
+        raise ValueError(f"the pattern needs one bracket around what names the group: {value!r}")
+    return value
+
+
+def file_groups(samples: list[Sample]) -> list[Sample]:
+    """The samples, each file a group of its own if all lie in one folder: a single group could not be split."""
+    if len(samples) > 1 and len({sample.group for sample in samples}) == 1:
+        return [replace(sample, group=sample.path) for sample in samples]
+    return samples
+
+
+def group_of(path: str, pattern: str) -> str:
+    """Group of a relative path: the first bracket of pattern, or else its folder; a file at the top is its own group.
+
+    Raises:
+        GlyphoneError: the pattern does not match the path.
+    """
+    if pattern:
+        match = re.search(pattern, path)
+        if match is None or match[1] is None:
+            raise GlyphoneError(f"group_pattern {pattern!r} does not match {path!r}")
+        return match[1]
+    parent = Path(path).parent.as_posix()
+    return parent if parent != "." else Path(path).name.split(".", 1)[0]
+
+
+def relative_path(path: str, root: Path) -> str:
+    """An absolute path into the root, as lists of other tools hold them, relative to it; any other as it is."""
+    base = root.absolute()
+    if Path(path).is_absolute() and Path(path).is_relative_to(base):
+        return Path(path).relative_to(base).as_posix()
+    return path
+
+
+def read_manifest(settings: ManifestSettings, root: Path, seed: int) -> Iterator[Sample]:
+    """Samples of a manifest. The id is its column, else path (with start or box, so that cuts differ).
+
+    Without a column group, the folder of a file is its group; where all lie in one folder, each file is its own.
+
+    Paths and texts are taken as they stand: prepare rejects files that are missing or lead out of the root.
+
+    Raises:
+        GlyphoneError: a missing column, an unknown split or a wrong number or box; names the file and the line.
+    """
+    samples = list(_manifest_samples(settings, root))
+    if not any(has_group for _, has_group in samples):
+        yield from file_groups([sample for sample, _ in samples])
+    else:
+        yield from (sample for sample, _ in samples)
+
+
+def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[Sample, bool]]:
+    """Samples, each with whether its row names a group."""
+    table = root / settings.manifest
+    folder = Path(settings.manifest).parent
+    aliases = ALIASES | {theirs.strip().lower(): ours for theirs, ours in settings.columns.items()}
+    for row in read_table(table, required=("path", "text"), aliases=aliases):
+        file = _text(row, "path")
+        path = relative_path((folder / file).as_posix(), root)
+        start, end, box = _number(row, "start"), _number(row, "end"), _box(row)
+        if end is None and start is not None and (duration := _number(row, "duration")) is not None:
+            end = start + duration
+        cut = "" if start is None else f"#{start:g}"
+        cut += "" if box is None else "#" + ",".join(map(str, box))
+        try:
+            split = split_name(_text(row, "split")) or settings.split
+        except ValueError as error:
+            raise GlyphoneError(f"{row.where}: {error}") from None
+        group = _text(row, "group")
+        sample = Sample(
+            id=_text(row, "id") or path + cut,
+            path=path,
+            text=_text(row, "text"),
+            group=group or group_of(path, ""),
+            split=split,
+            start=start,
+            end=end,
+            box=box,
+            licence=_text(row, "licence"),
+        )
+        yield sample, bool(group)
+
+
+def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) -> Iterator[Sample]:
+    """Samples of a tree: each file with one of the suffixes and a transcript beside it, in the order of their paths.
+
+    Raises:
+        GlyphoneError: no such folder, or no file in it has a transcript: then surely the settings are wrong. A single
+            file without one becomes a sample with an empty text, which prepare rejects by name.
+    """
+    if not root.is_dir():
+        raise GlyphoneError(f"{root}: no such folder")
+    files = sorted(
+        file.relative_to(root).as_posix()
+        for file in root.rglob("*")
+        if file.suffix.lower() in suffixes and file.is_file() and not file.name.startswith(".")
+    )
+    samples = [_folder_sample(settings, root, file) for file in files]
+    if not settings.group_pattern:
+        samples = file_groups(samples)
+    if not any(sample.text for sample in samples):
+        raise GlyphoneError(f"{root}: none of {len(files)} files has a transcript *{settings.text_suffix} beside it")
+    yield from samples
+
+
+def split_of_folder(path: str) -> str:
+    """The split that the top folder of a relative path names (train, dev, test, …), else the empty string."""
+    top, slash, _ = path.partition("/")
+    return SPLIT_NAMES.get(top.lower(), "") if slash else ""
+
+
+def transcript_beside(file: Path, text_suffix: str) -> str:
+    """Text of ``a.txt`` or ``a.png.txt`` beside ``a.png``; the empty string where there is neither."""
+    for candidate in (file.with_suffix(text_suffix), file.with_name(file.name + text_suffix)):
+        if candidate.is_file() and candidate != file:
+            return read_text(candidate).strip()
+    return ""
+
+
+def _folder_sample(settings: FolderSettings, root: Path, path: str) -> Sample:
+    return Sample(
+        id=path,
+        path=path,
+        text=transcript_beside(root / path, settings.text_suffix),
+        group=group_of(path, settings.group_pattern),
+        split=split_of_folder(path) if settings.splits_from_folders else "",
+    )
+
+
+def _text(row: Row, column: str) -> str:
+    value = row.get(column)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise GlyphoneError(f"{row.where}: {column} must be text, not {value!r}")
+    return str(value)
+
+
+def _number(row: Row, column: str) -> float | None:
+    value: Any = row.get(column)
+    if value is None or value == "":
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 <= number < float("inf"):
+        raise GlyphoneError(f"{row.where}: {column} must be seconds from 0 on, not {value!r}")
+    return number
+
+
+def _box(row: Row) -> tuple[int, int, int, int] | None:
+    """From the column box (four numbers), or from left, top, right, bottom, or from left, top, width, height."""
+    value: Any = row.get("box")
+    if value is None and row.get("left") not in (None, ""):
+        value = [row.get(edge) for edge in ("left", "top", "right", "bottom")]
+        if "right" not in row:
+            width, height = _integer(row, row.get("width")), _integer(row, row.get("height"))
+            value[2:] = [_integer(row, value[0]) + width, _integer(row, value[1]) + height]
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        value = re.split(r"[\s,;]+", value.strip("[]() "))
+    if not isinstance(value, list) or len(value) != 4:
+        raise GlyphoneError(f"{row.where}: box must be left, top, right, bottom in pixels, not {row.get('box')!r}")
+    left, top, right, bottom = (_integer(row, edge) for edge in value)
+    return left, top, right, bottom
+
+
+def _integer(row: Row, value: Any) -> int:
+    try:
+        return round(float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise GlyphoneError(f"{row.where}: an edge of a box must be a number of pixels, not {value!r}") from None

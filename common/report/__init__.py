@@ -1,0 +1,1 @@
+"""The report: what evaluate left behind, as one self-contained HTML page."""

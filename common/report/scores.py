@@ -1,0 +1,155 @@
+"""Metrics → figures with intervals, and tables over parts of the test set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from markupsafe import Markup
+
+from common.report.charts import interval_bar, value_bar
+from common.report.content import Figure, Slice, SliceTable
+from common.report.wording import count, percent, plural, short
+
+MAX_GROUPS = 20  # rows of the table of groups; beyond, the ten highest and the ten lowest
+ERROR_LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # right ends of the lines that intervals are drawn on
+
+Metrics = Mapping[str, Any]
+
+
+def headline(metrics: Metrics) -> list[Figure]:
+    """Word and character error rate, exact samples; and exact ones whatever the case, where that differs."""
+    figures = part(metrics)
+    folded = metrics.get("exact_ignoring_case")
+    if folded and folded["hits"] != metrics["exact"]["hits"]:
+        figures.append(_share("Exactly right but for case", "exact, any case", folded))
+    return figures
+
+
+def part(metrics: Metrics) -> list[Figure]:
+    """The three rates of a part of the test set, with intervals where the metrics hold them."""
+    exact = metrics["exact"]
+    if not isinstance(exact, Mapping):  # tables hold the bare number of hits
+        samples = metrics["samples"]
+        exact = {"hits": exact, "samples": samples, "share": exact / samples if samples else None}
+    return [
+        _rate("Word error rate", "WER", "words", metrics["words"]),
+        _rate("Character error rate", "CER", "characters", metrics["characters"]),
+        _share("Samples exactly right", "exact", exact),
+    ]
+
+
+def _rate(name: str, short_name: str, unit: str, row: Metrics) -> Figure:
+    return Figure(
+        name,
+        short_name,
+        row["rate"],
+        row.get("low"),
+        row.get("high"),
+        row["reference"],
+        unit,
+        row["substitutions"],
+        row["deletions"],
+        row["insertions"],
+    )
+
+
+def _share(name: str, short_name: str, row: Metrics) -> Figure:
+    return Figure(
+        name, short_name, row["share"], row.get("low"), row.get("high"), row["samples"], "samples", hits=row["hits"]
+    )
+
+
+def limit_of(figures: Sequence[Figure]) -> float:
+    """The right end of a line that holds all of these values and intervals."""
+    largest = max((edge for each in figures for edge in (each.value, each.high) if edge is not None), default=0.0)
+    return next((limit for limit in ERROR_LIMITS if largest <= limit), max(largest, 1.0))
+
+
+def slice_tables(metrics: Metrics, unit: str) -> list[SliceTable]:
+    """Tables by transcript, by group and by length; those that would hold less than two rows are left out.
+
+    Args:
+        unit: of lengths, ``s`` or ``px``.
+    """
+    # A word error rate says little where a sample is one word: a wrong letter is a wrong sample.
+    bar_index = 0 if metrics["words"]["reference"] >= 2 * max(metrics["samples"], 1) else 1
+    tables = [
+        _by_transcript(metrics["by_transcript"], bar_index),
+        _by_condition(metrics.get("by_condition", {}), bar_index),
+        _by_group(metrics, bar_index),
+        _by_length(metrics["by_length"], unit, bar_index),
+    ]
+    return [table for table in tables if table and len(table.slices) > 1]
+
+
+def _by_transcript(parts: Metrics, bar_index: int) -> SliceTable | None:
+    names = {"seen": "transcript also in training", "unseen": "transcript never seen"}
+    rows = [(names[key], parts[key]) for key in ("seen", "unseen") if parts[key]["samples"]]
+    return _table(
+        "By transcript",
+        "What was read or written in training may be remembered: the lower row is the harder, fairer half.",
+        rows,
+        bar_index,
+    )
+
+
+def _by_condition(parts: Metrics, bar_index: int) -> SliceTable | None:
+    """Conditions are what stands before the slash where groups are called ``condition/…``."""
+    return _table("By condition", "Groups of one kind together.", sorted(parts.items()), bar_index)
+
+
+def _by_group(metrics: Metrics, bar_index: int) -> SliceTable | None:
+    kind = ("words", "characters")[bar_index]
+
+    def badness(row: Metrics) -> tuple[float, str]:
+        rate = row[kind]["rate"]
+        return (-(float("inf") if rate is None else rate), row["group"])
+
+    rows = sorted(metrics["by_group"], key=badness)
+    sentence = "Speakers, writers, volumes or pictures; no group stands in two splits."
+    if len(rows) < metrics["groups"]:
+        sentence += f" Of {count(metrics['groups'])} groups, these are among the {len(rows)} with the most errors."
+        rows = rows[:MAX_GROUPS]
+    elif len(rows) > MAX_GROUPS:
+        sentence += f" Of {count(len(rows))} groups, the {MAX_GROUPS // 2} highest and the {MAX_GROUPS // 2} lowest."
+        rows = rows[: MAX_GROUPS // 2] + rows[-MAX_GROUPS // 2 :]
+    return _table("By group", sentence, [(row["group"], row) for row in rows], bar_index)
+
+
+def _by_length(rows: Sequence[Metrics], unit: str, bar_index: int) -> SliceTable | None:
+    named = [(f"{short(row['from'])} to {short(row['to'])} {unit}", row) for row in rows]
+    return _table("By length", "Quartiles of the length of the signal.", named, bar_index)
+
+
+def _table(title: str, sentence: str, rows: Sequence[tuple[str, Metrics]], bar_index: int) -> SliceTable | None:
+    if not rows:
+        return None
+    figures = _even([part(row) for _, row in rows])
+    drawn = [each[bar_index] for each in figures]
+    limit = limit_of(drawn)
+    slices = [
+        Slice(name, row["samples"], each, bar_of(each[bar_index], limit))
+        for (name, row), each in zip(rows, figures, strict=True)
+    ]
+    has_intervals = any(each.interval for each in drawn)
+    bar_name = drawn[0].short_name + (" with its interval" if has_intervals else "") + f", 0 to {percent(limit, 0)}"
+    return SliceTable(title, sentence, slices, bar_name)
+
+
+def _even(rows: Sequence[Sequence[Figure]]) -> list[list[Figure]]:
+    """Give each column one number of decimals, that of its median row."""
+    columns = []
+    for column in zip(*rows, strict=True):
+        decimals = sorted(each.decimals for each in column)[len(column) // 2]
+        columns.append([replace(each, fixed_decimals=decimals) for each in column])
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def bar_of(figure: Figure, limit: float) -> Markup:
+    """The drawing of a figure on a line from 0 to ``limit``."""
+    if figure.value is None:
+        return Markup("")
+    sentence = f"{figure.short_name} {figure.text}"
+    if figure.interval:
+        return interval_bar(figure.value, figure.low, figure.high, limit, f"{sentence}, interval {figure.interval}")
+    return value_bar(figure.value, limit, f"{sentence} of {plural(figure.num_units, figure.unit.removesuffix('s'))}")

@@ -1,0 +1,67 @@
+"""Numbers as people read them: percent with honest digits, durations, sizes."""
+
+import math
+
+NO_VALUE = "–"
+
+
+def decimals_of(low: float | None, high: float | None, num_units: int | None) -> int:
+    """How many decimals a percentage deserves, 0 to 2.
+
+    One digit beyond the first of the interval's half width; without an interval, what one unit among ``num_units``
+    can move. ``low`` and ``high`` are fractions.
+    """
+    if low is not None and high is not None and high > low:
+        half_width_percent = (high - low) * 50
+        return max(0, min(2, 1 - math.floor(math.log10(half_width_percent))))
+    if num_units:
+        return max(0, min(2, -math.floor(math.log10(100 / num_units))))
+    return 1
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """``0.0595`` → ``5.9 %`` with a narrow no-break space before the sign."""
+    if fraction is None or not math.isfinite(fraction):
+        return NO_VALUE
+    return f"{fraction * 100:.{decimals}f}\u202f%"
+
+
+def count(number: float | None) -> str:
+    """``12345`` → ``12,345``."""
+    if number is None:
+        return NO_VALUE
+    return f"{number:,.0f}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """``1 sample``, ``2 samples``."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as the two largest units that matter: ``2 h 05 min``, ``3 min 20 s``, ``4.2 s``."""
+    if seconds is None:
+        return NO_VALUE
+    if seconds < 10:
+        return f"{seconds:.1f}\u00a0s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}\u00a0s"
+    if whole < 3600:
+        return f"{whole // 60}\u00a0min\u00a0{whole % 60:02d}\u00a0s"
+    return f"{whole // 3600}\u00a0h\u00a0{whole % 3600 // 60:02d}\u00a0min"
+
+
+def short(number: float | None, digits: int = 3) -> str:
+    """A plain decimal with ``digits`` significant digits and no exponent where that is readable."""
+    if number is None or not math.isfinite(number):
+        return NO_VALUE
+    if number == 0:
+        return "0"
+    if abs(number) >= 10**digits:
+        return f"{number:,.0f}"
+    if abs(number) < 1e-4:
+        return f"{number:.{digits - 1}e}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(number))))
+    text = f"{number:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

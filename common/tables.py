@@ -1,0 +1,138 @@
+"""Tables of text as people have them: CSV, TSV and JSON lines, with or without BOM, with any line ending."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.errors import GlyphoneError
+
+# A longer cell is a broken table (an unclosed quotation mark swallows the rest of the file), not a transcript.
+MAX_CELL_CHARACTERS = 1_000_000
+JSON_LINES_SUFFIXES = (".jsonl", ".ndjson", ".json")
+csv.field_size_limit(MAX_CELL_CHARACTERS)
+
+
+class Row(dict[str, Any]):
+    """The cells of one row by column name. ``where`` is "FILE, line N", for messages."""
+
+    def __init__(self, cells: Mapping[str, Any], where: str) -> None:
+        super().__init__(cells)
+        self.where = where
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, or UTF-16 where a BOM says so, without the BOM; line endings become ``\\n``.
+
+    Raises:
+        GlyphoneError: the file does not exist, is no file, or is not in that encoding; the line is named.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise GlyphoneError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise GlyphoneError(f"{path}: a folder, not a file") from None
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise GlyphoneError(f"{path}, line {line}: not UTF-8 text: {error.reason}; save the file as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_table(
+    path: str | Path,
+    required: Iterable[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+    delimiter: str | None = None,
+) -> Iterator[Row]:
+    """Yield the rows of a table.
+
+    ``.jsonl``, ``.ndjson`` and ``.json`` hold one JSON object a line; ``.csv`` is separated by commas (or semicolons,
+    where the header has no comma) with quotation marks; anything else by tabs, where a quotation mark means itself.
+
+    Args:
+        path: the table.
+        required: columns (after aliases) that every row must have.
+        aliases: other name of a column → its name, in lower case, e.g. ``{"transcript": "text"}``; a column that has
+            the name itself goes before an alias.
+        columns: names of the columns where the table has no header row.
+        delimiter: overrules the one that the suffix tells.
+
+    Raises:
+        GlyphoneError: missing file or column, wrong number of cells, not UTF-8, not JSON; names the file and the line.
+    """
+    text = read_text(path)
+    if Path(path).suffix.lower() in JSON_LINES_SUFFIXES:
+        rows = _json_rows(path, text)
+    else:
+        rows = _separated_rows(path, text, columns, delimiter)
+    required = tuple(required)
+    for row in rows:
+        named = Row(_named(row, aliases or {}), row.where)
+        for column in required:
+            if column not in named:
+                found = ", ".join(map(repr, row)) or "nothing"
+                raise GlyphoneError(f"{row.where}: no column {column!r}; found {found}")
+        yield named
+
+
+def _named(cells: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Cells under the names that aliases lead to."""
+    lower = {key.strip().lower(): value for key, value in cells.items()}
+    named = {key: value for key, value in lower.items() if key not in aliases}
+    for key, value in lower.items():
+        if key in aliases:
+            named.setdefault(aliases[key], value)
+    return named
+
+
+def _json_rows(path: str | Path, text: str) -> Iterator[Row]:
+    # Not splitlines: U+2028 and U+0085 may stand inside a JSON string.
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            cells = json.loads(line)
+        except ValueError as error:
+            raise GlyphoneError(f"{where}: not JSON: {error}") from None
+        if not isinstance(cells, dict):
+            raise GlyphoneError(f"{where}: a JSON object is needed, not {type(cells).__name__}")
+        yield Row(cells, where)
+
+
+def _separated_rows(path: str | Path, text: str, columns: Sequence[str] | None, delimiter: str | None) -> Iterator[Row]:
+    first = text.split("\n", 1)[0]
+    if delimiter is None:
+        delimiter = "\t" if Path(path).suffix.lower() != ".csv" else ";" if ";" in first and "," not in first else ","
+    lines = text.split("\n")
+    if delimiter == "\t":
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    header = list(columns) if columns is not None else None
+    while True:
+        number = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise GlyphoneError(f"{path}, line {number}: not a table: {error}") from None
+        if not any(cell.strip() for cell in cells):
+            continue
+        if header is None:
+            header = cells
+            if len({name.strip().lower() for name in header}) < len(header):
+                raise GlyphoneError(f"{path}, line {number}: a column name stands twice: {', '.join(header)}")
+            continue
+        if len(cells) != len(header):
+            raise GlyphoneError(f"{path}, line {number}: {len(cells)} cells, the table has {len(header)} columns")
+        yield Row(dict(zip(header, cells, strict=True)), f"{path}, line {number}")
+    if header is None:
+        raise GlyphoneError(f"{path}: an empty table; a header row with column names is needed")

@@ -1,0 +1,69 @@
+"""Text lines of ALTO XML (libraries, kraken, Tesseract), cut from the pictures of the pages by their boxes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from common.errors import GlyphoneError
+from common.manifest import group_of
+from common.modality import CorpusReader
+from common.samples import Sample
+from ocr import xml
+from ocr.corpora.page_xml import PagesSettings, image_path, pages
+
+# ALTO may measure in these instead of pixels; without the resolution they cannot be turned into pixels.
+UNITS = ("pixel", "")
+
+
+class AltoSettings(PagesSettings):
+    """As PAGE; ``image_suffix`` is for files that do not name their picture: the file's own name with that suffix."""
+
+    image_suffix: str = ".png"
+
+
+def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
+    """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
+
+    Raises:
+        GlyphoneError: no file, XML that is broken or dangerous, other units than pixels, a line without a box.
+    """
+    for file in pages(settings, root):
+        tree = xml.parse(file)
+        if tree.tag != "alto":
+            raise GlyphoneError(f"{file}: the root is {tree.tag}, not alto: not ALTO XML")
+        unit = (tree.findtext("Description/MeasurementUnit") or "").strip().lower()
+        if unit not in UNITS:
+            raise GlyphoneError(f"{file}: measured in {unit}; allowed is pixel")
+        named = tree.findtext("Description/sourceImageInformation/fileName") or ""
+        path = image_path(named.strip() or file.with_suffix(settings.image_suffix).name, file, root)
+        name = file.relative_to(root).as_posix()
+        for number, line in enumerate(tree.iter("TextLine")):
+            line_id = line.get("ID") or str(number)
+            left, top, width, height = (
+                xml.integer(line.get(key), f"{key} of line {line_id}", file)
+                for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT")
+            )
+            yield Sample(
+                id=f"{name}#{line_id}",
+                path=path,
+                text=_text(line),
+                group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
+                split="",
+                box=(max(left, 0), max(top, 0), left + width, top + height),
+            )
+
+
+def _text(line: Element) -> str:
+    """Strings, blanks and hyphens of a line. Strings without SP between them are set apart by a blank as well."""
+    text = ""
+    for child in line:
+        if child.tag == "String":
+            text += ("" if not text or text.endswith(" ") else " ") + (child.get("CONTENT") or "")
+        elif child.tag == "SP":
+            text += " "
+        elif child.tag == "HYP":
+            text += child.get("CONTENT") or "-"
+    return text.strip()
+
+
+READER = CorpusReader(Settings=AltoSettings, read=read)

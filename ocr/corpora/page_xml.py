@@ -1,0 +1,108 @@
+"""Text lines of PAGE XML (PRImA, Transkribus, eScriptorium), cut from the pictures of the pages by their boxes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from common.errors import GlyphoneError
+from common.manifest import checked_pattern, group_of
+from common.modality import CorpusReader
+from common.samples import Sample
+from ocr import xml
+
+
+class PagesSettings(BaseModel):
+    """A tree of XML files; the picture that each names lies beside it (or one folder up, as in ``page/``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Which files to read, as a glob.
+    files: str = "**/*.xml"
+    # Regular expression over the path of the XML file; its first bracket is the group. Empty: the page is.
+    group_pattern: str = ""
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        return checked_pattern(value)
+
+
+def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
+    """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
+
+    Raises:
+        GlyphoneError: no file, XML that is broken or dangerous, a line without a polygon.
+    """
+    for file in pages(settings, root):
+        tree = xml.parse(file)
+        page = next(tree.iter("Page"), None)
+        if page is None:
+            raise GlyphoneError(f"{file}: no Page element: not PAGE XML")
+        path = image_path(page.get("imageFilename") or "", file, root)
+        name = file.relative_to(root).as_posix()
+        for number, line in enumerate(page.iter("TextLine")):
+            line_id = line.get("id") or str(number)
+            coordinates = line.find("Coords")
+            yield Sample(
+                id=f"{name}#{line_id}",
+                path=path,
+                text=_text(line),
+                group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
+                split="",
+                box=_box(coordinates, f"line {line_id}", file),
+            )
+
+
+def pages(settings: PagesSettings, root: Path) -> list[Path]:
+    """The XML files under root, sorted. Raises GlyphoneError when there are none."""
+    files = sorted(file for file in root.glob(settings.files) if file.is_file())
+    if not files:
+        raise GlyphoneError(f"{root}: no files {settings.files}")
+    return files
+
+
+def image_path(name: str, file: Path, root: Path) -> str:
+    """Where the picture that an XML file names lies, relative to root: beside the file, else one folder up.
+
+    Only the last part of the name counts: many tools write paths of the machine that they ran on.
+    """
+    base = name.replace("\\", "/").rpartition("/")[2]
+    if not base:
+        raise GlyphoneError(f"{file}: does not name its picture")
+    folders = [file.parent] if file.parent == root else [file.parent, file.parent.parent]
+    for folder in folders:
+        if (folder / base).is_file():
+            return (folder / base).relative_to(root).as_posix()
+    return (file.parent / base).relative_to(root).as_posix()
+
+
+def _text(line: Element) -> str:
+    """The text right under the line (of the lowest index, where there are several), not that of its words."""
+    candidates = sorted(line.findall("TextEquiv"), key=lambda each: int(each.get("index") or 0))
+    for candidate in candidates:
+        text = candidate.findtext("Unicode")
+        if text and text.strip():
+            return text.strip()
+    return ""
+
+
+def _box(coordinates: Element | None, what: str, file: Path) -> tuple[int, int, int, int]:
+    """Bounding box of a polygon: ``points="x,y x,y …"`` or, in files of 2010, Point elements. Half open."""
+    if coordinates is None:
+        raise GlyphoneError(f"{file}: {what} has no Coords")
+    if coordinates.get("points"):
+        pairs = [pair.split(",") for pair in (coordinates.get("points") or "").split()]
+        if any(len(pair) != 2 for pair in pairs):
+            raise GlyphoneError(f"{file}: {what}: points must be x,y pairs, not {coordinates.get('points')!r}")
+    else:
+        pairs = [[point.get("x") or "", point.get("y") or ""] for point in coordinates.iter("Point")]
+    if not pairs:
+        raise GlyphoneError(f"{file}: {what} has no points")
+    across = [xml.integer(pair[0], f"x of {what}", file) for pair in pairs]
+    down = [xml.integer(pair[1], f"y of {what}", file) for pair in pairs]
+    return max(min(across), 0), max(min(down), 0), max(across) + 1, max(down) + 1
+
+
+READER = CorpusReader(Settings=PagesSettings, read=read)

@@ -1,0 +1,103 @@
+"""Text images as a modality: everything that the pipelines need to know about them."""
+
+import hashlib
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from common.errors import SampleError
+from common.modality import Modality
+from common.samples import Sample
+from ocr import reading
+from ocr.augment import AugmentSettings, augment
+from ocr.corpora import alto, folder, fraktur, icdar, iiit5k, line_pairs, manifest, page_xml, svt, synthetic
+from ocr.slices import SliceSettings, num_features, slices, step
+from ocr.synthesis import synthesise
+
+# Lower or narrower than this, letters cannot be told apart by a person either.
+TINY_PX = 10
+# Taller than this by its width, a picture of more than a letter is probably turned by 90 degrees.
+ROTATED_ASPECT = 2.0
+# Grey levels between the 2nd and the 98th percentile.
+BLANK_LEVELS, LOW_CONTRAST_LEVELS = 4, 30
+PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX = 64, 1600
+
+
+def load(sample: Sample, root: Path) -> np.ndarray:
+    """Grey image uint8 [H, W] of a sample, cut to its box, or rendered. Raises SampleError."""
+    if sample.is_synthetic:
+        return synthesise(sample)
+    # By the letters of the path: links inside a corpus are its owner's, and datasets are often made of them.
+    relative = posixpath.normpath(sample.path.replace("\\", "/"))
+    if relative.startswith(("/", "../")) or relative == ".." or ":" in relative.partition("/")[0]:
+        raise SampleError("outside_corpus", f"{sample.path}: leads out of the corpus folder")
+    return reading.read(root / sample.path, sample.box)
+
+
+def preview(image: np.ndarray) -> tuple[str, bytes]:
+    """The image as PNG, at most 64 pixels high and 1600 wide."""
+    height, width = image.shape
+    factor = min(1.0, PREVIEW_HEIGHT_PX / height, PREVIEW_WIDTH_PX / width)
+    if factor < 1:
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return "image/png", data.tobytes()
+
+
+def inspect(image: np.ndarray) -> Iterator[tuple[str, str]]:
+    """What a person should look at: blank, low_contrast, tiny, rotated; each with a sentence."""
+    height, width = image.shape
+    low, high = np.percentile(image, (2, 98))
+    if high - low < BLANK_LEVELS and int(image.max()) - int(image.min()) < LOW_CONTRAST_LEVELS:
+        yield "blank", f"nothing on it: grey levels from {image.min()} to {image.max()}"
+    elif high - low < LOW_CONTRAST_LEVELS:
+        yield "low_contrast", f"{high - low:.0f} grey levels between ink and ground"
+    if height < TINY_PX or width < TINY_PX:
+        yield "tiny", f"{width} x {height} pixels"
+    if height > ROTATED_ASPECT * width:
+        yield "rotated", f"{width} x {height} pixels: much taller than wide, perhaps turned by 90 degrees"
+
+
+def digest(image: np.ndarray) -> str:
+    """Hex digest of size and pixels: equal for equal pictures in whatever format."""
+    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def length(image: np.ndarray) -> float:
+    """Width in pixels."""
+    return float(image.shape[1])
+
+
+MODALITY = Modality(
+    name="ocr",
+    unit="px",
+    suffixes=reading.SUFFIXES,
+    SliceSettings=SliceSettings,
+    AugmentSettings=AugmentSettings,
+    corpora={
+        "synthetic": synthetic.READER,
+        "manifest": manifest.READER,
+        "folder": folder.READER,
+        "line_pairs": line_pairs.READER,
+        "page_xml": page_xml.READER,
+        "alto": alto.READER,
+        "iiit5k": iiit5k.READER,
+        "svt": svt.READER,
+        "icdar": icdar.READER,
+        "fraktur": fraktur.READER,
+    },
+    num_features=num_features,
+    step=step,
+    load=load,
+    read=reading.read,
+    slices=slices,
+    augment=augment,
+    preview=preview,
+    inspect=inspect,
+    digest=digest,
+    length=length,
+)

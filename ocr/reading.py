@@ -1,0 +1,152 @@
+"""From an image file to grey pixels. Whatever the file holds, the result is uint8 [H, W], upright, or a SampleError."""
+
+import io
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from common.errors import SampleError
+
+# A page scanned at 600 dpi has 35 megapixels. Checked in the header, before anything is unpacked.
+MAX_PIXELS = 50_000_000
+MAX_FILE_BYTES = 200_000_000
+# Formats whose header Pillow parses and whose pixels OpenCV decodes; others (EPS, …) are never opened.
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2"}
+)
+# EXIF tag and its values: what turns the stored pixels upright.
+ORIENTATION_TAG = 0x0112
+ORIENTATIONS = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: lambda image: np.rot90(image),
+}
+# Transparent pictures whose grey values spread less than this on white are laid on black instead.
+MIN_SPREAD_ON_WHITE = 16
+
+cv2.setNumThreads(0)  # one image is too little work for threads, and the pipelines run a process a core
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its complaints come back as SampleError
+
+Box = tuple[int, int, int, int]
+
+
+def read(path: str | Path, box: Box | None = None) -> np.ndarray:
+    """Read an image as grey.
+
+    16-bit images are scaled to 8 bits; transparent ones are laid on white (or on black where white would hide all
+    that is on them); EXIF orientation is honoured; of animated and many-page files the first picture counts.
+
+    Args:
+        path: file.
+        box: (left, top, right, bottom) in pixels of the upright image, half open.
+
+    Returns:
+        uint8 [H, W], contiguous; 0 is black.
+
+    Raises:
+        SampleError: missing_file, unreadable, over_limit, empty_signal, or out_of_range for the box.
+    """
+    data = _bytes(Path(path))
+    image_format, orientation = _check_header(data, path)
+    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise SampleError("unreadable", f"{path}: corrupt or truncated {image_format}")
+    if pixels.size == 0:
+        raise SampleError("empty_signal", f"{path}: no pixels")
+    grey = _grey(_eight_bits(pixels, path))
+    if image_format != "TIFF":  # OpenCV turns TIFF itself, even when asked for the unchanged image
+        grey = ORIENTATIONS.get(orientation, lambda image: image)(grey)
+    return np.ascontiguousarray(grey if box is None else cut(grey, box, path))
+
+
+def cut(image: np.ndarray, box: Box, path: str | Path) -> np.ndarray:
+    """The part of image [H, W] inside the half-open box. Raises SampleError(out_of_range)."""
+    left, top, right, bottom = box
+    height, width = image.shape
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise SampleError(
+            "out_of_range", f"{path}: box {left},{top},{right},{bottom} lies outside the {width} x {height} image"
+        )
+    return image[top:bottom, left:right]
+
+
+def _bytes(path: Path) -> np.ndarray:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SampleError("over_limit", f"{path}: {path.stat().st_size} bytes, allowed are {MAX_FILE_BYTES}")
+        # fromfile and not cv2.imread: paths beyond ASCII work on every system.
+        data = np.fromfile(path, dtype=np.uint8)
+    except FileNotFoundError:
+        raise SampleError("missing_file", f"{path}: no such file") from None
+    except OSError as error:
+        raise SampleError("unreadable", f"{path}: {error.strerror or error}") from None
+    if data.size == 0:
+        raise SampleError("unreadable", f"{path}: an empty file")
+    return data
+
+
+def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
+    """Format and EXIF orientation, from the header alone. Raises SampleError(unreadable or over_limit)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns about sizes that are refused here anyway
+            with Image.open(io.BytesIO(data.tobytes()), formats=FORMATS) as image:
+                width, height = image.size
+                image_format = image.format or ""
+                _check_size(width, height, path)
+                orientation = int(image.getexif().get(ORIENTATION_TAG, 1) or 1)
+    except UnidentifiedImageError:
+        raise SampleError("unreadable", f"{path}: not an image in one of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise SampleError("over_limit", f"{path}: more than the {MAX_PIXELS} pixels allowed") from None
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError) as error:
+        # Pillow's parsers meet hostile headers with any of these.
+        raise SampleError("unreadable", f"{path}: broken header: {error}") from None
+    return image_format, orientation
+
+
+def _check_size(width: int, height: int, path: str | Path) -> None:
+    if width * height > MAX_PIXELS:
+        raise SampleError("over_limit", f"{path}: {width} x {height} pixels, allowed are {MAX_PIXELS} in all")
+    if width < 1 or height < 1:
+        raise SampleError("empty_signal", f"{path}: {width} x {height} pixels")
+
+
+def _eight_bits(pixels: np.ndarray, path: str | Path) -> np.ndarray:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.uint16:
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    raise SampleError("unreadable", f"{path}: pixels of type {pixels.dtype}, allowed are 8 and 16 bits without sign")
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4] (BGRA) → uint8 [H, W]."""
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.shape[2] == 3:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    if pixels.shape[2] == 4:
+        return _lay_on_ground(cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2GRAY), pixels[..., 3])
+    if pixels.shape[2] == 2:
+        return _lay_on_ground(pixels[..., 0], pixels[..., 1])
+    return np.ascontiguousarray(pixels[..., 0])
+
+
+def _lay_on_ground(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Grey values seen through alpha on white; on black where the picture is all but invisible on white."""
+    if alpha.min() == 255:
+        return grey
+    share = alpha.astype(np.uint32)
+    on_white = ((grey * share + 255 * (255 - share) + 127) // 255).astype(np.uint8)
+    if int(on_white.max()) - int(on_white.min()) >= MIN_SPREAD_ON_WHITE:
+        return on_white
+    return ((grey * share + 127) // 255).astype(np.uint8)

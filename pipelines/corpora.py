@@ -1,0 +1,28 @@
+"""Samples of all corpora of a modality, under names that are unique among them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from common.modality import Modality
+from common.samples import Sample
+from pipelines.roots import resolve_root
+from pipelines.settings import Corpus
+
+
+def resolve_roots(corpora: tuple[Corpus, ...]) -> dict[str, Path]:
+    """Name of each corpus → its folder; the current one for a corpus without (synthetic)."""
+    return {each.name: resolve_root(each.root, f"{each.key}.root") if each.root else Path() for each in corpora}
+
+
+def read_corpora(
+    modality: Modality, corpora: tuple[Corpus, ...], roots: Mapping[str, Path], seed: int
+) -> Iterator[Sample]:
+    """All samples, as their readers give them. Of several corpora, ids carry the corpus's name in front.
+
+    Groups stay as they are: reports show figures by the part of their names before the first slash.
+    """
+    for corpus in corpora:
+        prefix = f"{corpus.name}/" if len(corpora) > 1 else ""
+        for sample in modality.corpora[corpus.reader].read(corpus.own, roots[corpus.name], seed):
+            yield replace(sample, id=prefix + sample.id, corpus=corpus.name)

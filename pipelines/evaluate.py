@@ -1,0 +1,198 @@
+"""Evaluate stage: test slices and model folder → hypotheses, metrics, and tables for plots.
+
+Every test sample has a row and counts: one that could not be read has no slices, so its hypothesis is empty and all of
+its reference is deleted. References are the texts of the stores, which prepare normalised once. The validation split is
+scored in the same way, below ``validation``, so that choices need no test data.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import GlyphoneError, run
+
+if TYPE_CHECKING:
+    from common.bundle import Bundle
+    from common.decoding import DecodingSettings
+    from common.scoring import ScoredRow
+    from common.store import Store
+    from pipelines.stage_settings import EvaluateSettings
+
+SPLITS = ("train", "validation", "test")
+MAX_BINS = 30  # of the length histogram
+MAX_CONFUSIONS = 100  # rows of errors.csv: the most frequent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.evaluate", description=__doc__)
+    parser.add_argument("modality", help="audio or ocr, a section of params.yaml")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
+    arguments = parser.parse_args()
+    evaluate(arguments.modality, arguments.device)
+
+
+def evaluate(name: str, device: str = "auto") -> None:
+    """Score ``models/<name>`` on ``data/<name>/slices`` and write ``results/<name>``."""
+    # Heavy imports stand here and below, so that --help answers at once, and mistakes in the settings show soon.
+    from pipelines import settings
+
+    chosen = settings.read(name, "seed", "decoding", "evaluate")
+
+    from common.bundle import read_bundle
+    from common.device import choose_device
+    from common.files import write_json, write_jsonl, write_text
+    from common.store import Store
+
+    folder = Path("data") / name / "slices"
+    stores = {split: Store(folder / f"{split}.arrow") for split in SPLITS}
+    model = Path("models") / name
+    bundle = read_bundle(model)
+    for store in stores.values():
+        check_fit(bundle, model, store)
+    bundle.network.to(choose_device(device, "--device"))
+
+    seen = set(stores["train"].texts)
+    rows = {
+        split: list(transcribed(bundle, stores[split], seen, chosen.decoding, f"{name}: {split}"))
+        for split in ("validation", "test")
+    }
+    results = Path("results") / name
+    write_jsonl(results / "hypotheses.jsonl", rows["test"])
+    write_text(results / "lengths.csv", lengths_table(stores))
+    write_text(results / "errors.csv", errors_table(rows["test"]))
+    metrics = metrics_of(rows["test"], chosen.evaluate, chosen.seed)
+    metrics["validation"] = metrics_of(rows["validation"], chosen.evaluate, chosen.seed)
+    write_json(results / "metrics.json", metrics)
+    print(f"{name}: {metrics['line']}", file=sys.stderr)
+
+
+def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
+    """Refuse a model that was trained on other slices."""
+    ours = (bundle.modality, bundle.num_features, bundle.slice_settings)
+    theirs = (store.metadata.modality, store.metadata.num_features, store.metadata.settings)
+    if ours != theirs:
+        raise GlyphoneError(f"{model}: trained on other slices than those in {store.path}; train again")
+
+
+def transcribed(
+    bundle: "Bundle", store: "Store", seen: set[str], decoding: "DecodingSettings", progress: str
+) -> Iterator[dict[str, Any]]:
+    """Yield a row a sample of the store, in its order: what ``hypotheses.jsonl`` holds."""
+    from common.decoding import decode, in_units, readable
+    from common.emissions import emissions
+    from common.output import rounded, word_rows
+    from common.progress import with_progress
+    from common.scoring import count_characters, count_words
+
+    matrices = (store.slices(i) for i in range(len(store)))
+    units = store.metadata.step * bundle.stride
+    for i, log_probs in enumerate(with_progress(emissions(bundle.network, matrices), len(store), progress)):
+        hypothesis = readable(in_units(decode(log_probs, bundle.alphabet, decoding), units))
+        reference = store.texts[i]
+        yield {
+            "id": store.ids[i],
+            "group": store.groups[i],
+            "reference": reference,
+            "hypothesis": hypothesis.text,
+            "seen_in_training": reference in seen,
+            "length": round(float(store.lengths[i]) * store.metadata.step, 6),
+            "unit": store.metadata.unit,
+            "confidence": rounded(hypothesis.confidence),
+            "words": word_rows(hypothesis),
+            "word_counts": _counts(count_words(reference, hypothesis.text)),
+            "character_counts": _counts(count_characters(reference, hypothesis.text)),
+        }
+
+
+def _counts(counts: Any) -> dict[str, int]:
+    return {
+        "substitutions": counts.substitutions,
+        "deletions": counts.deletions,
+        "insertions": counts.insertions,
+        "reference": counts.reference,
+    }
+
+
+def metrics_of(rows: Sequence[dict[str, Any]], settings: "EvaluateSettings", seed: int) -> dict[str, Any]:
+    """The tree of ``common.scoring.score``, and ``by_condition`` where groups are called ``condition/…``."""
+    scored = [_scored_row(row) for row in rows]
+    conditions: dict[str, list[ScoredRow]] = {}
+    for each in scored:
+        if "/" in each.group:
+            conditions.setdefault(each.group.partition("/")[0], []).append(each)
+    metrics = _score(scored, settings, seed)
+    if conditions:
+        parts = ("samples", "words", "characters", "exact", "exact_ignoring_case")
+        metrics["by_condition"] = {
+            condition: {part: tree[part] for part in parts}
+            for condition, members in sorted(conditions.items())
+            for tree in [_score(members, settings, seed)]
+        }
+    return metrics
+
+
+def _scored_row(row: dict[str, Any]) -> "ScoredRow":
+    from common.scoring import ScoredRow
+
+    keys = ("id", "group", "reference", "hypothesis", "seen_in_training", "length")
+    return ScoredRow(**{key: row[key] for key in keys})
+
+
+def _score(rows: Sequence["ScoredRow"], settings: "EvaluateSettings", seed: int) -> dict[str, Any]:
+    from common.scoring import score
+
+    return score(rows, num_samples=settings.bootstrap_samples, confidence=settings.confidence, seed=seed)
+
+
+def lengths_table(stores: dict[str, "Store"]) -> str:
+    """CSV: how many samples of each split are ``bin`` units long or longer, up to the next bin (seconds or pixels)."""
+    import numpy as np
+
+    from common.output import csv_table
+
+    lengths = {split: store.lengths * store.metadata.step for split, store in stores.items()}
+    longest = max((float(each.max()) for each in lengths.values() if len(each)), default=0.0)
+    width = bin_width(longest)
+    edges = np.arange(int(longest / width) + 2) * width
+    rows = [
+        (float(f"{edge:.6g}"), int(count), split)
+        for split, each in lengths.items()
+        # Half a millionth up: a length that is a multiple of the width belongs to the bin that it begins.
+        for edge, count in zip(edges, np.histogram(each + 1e-6 * width, edges)[0], strict=False)
+    ]
+    return csv_table(("bin", "count", "split"), rows)
+
+
+def bin_width(longest: float) -> float:
+    """The smallest of 1, 2, 5, 10, … (and tenths, …) that parts 0 … longest into at most ``MAX_BINS`` bins."""
+    import math
+
+    if longest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(longest / MAX_BINS))
+    return next(factor * power for factor in (1, 2, 5, 10, 20) if longest / (factor * power) < MAX_BINS)
+
+
+def errors_table(rows: Iterable[dict[str, Any]]) -> str:
+    """CSV of the most frequent character errors of the test set: kind, what was taken for what, how often."""
+    from common.output import csv_table
+    from common.scoring import confusions
+
+    counted: Counter[tuple[str, str]] = Counter(confusions((row["reference"], row["hypothesis"]) for row in rows))
+    table = []
+    for (reference, hypothesis), count in list(counted.items())[:MAX_CONFUSIONS]:
+        kind = "insertion" if not reference else "deletion" if not hypothesis else "substitution"
+        confusion = f"{_visible(reference)} → {_visible(hypothesis)}"
+        table.append((confusion, kind, reference, hypothesis, count))
+    return csv_table(("confusion", "kind", "reference", "hypothesis", "count"), table)
+
+
+def _visible(character: str) -> str:
+    return {"": "∅", " ": "␣"}.get(character, character)
+
+
+if __name__ == "__main__":
+    run(main)

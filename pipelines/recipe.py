@@ -1,0 +1,145 @@
+"""Choose a recipe: ``params.yaml`` from ``recipes/default.yaml`` and the overrides of ``recipes/NAME.yaml``."""
+
+import argparse
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from common.download import fetch
+from common.errors import GlyphoneError, SettingsError, run
+from common.files import write_text
+from pipelines.listing import listing
+from pipelines.modalities import MODULES, modality
+from pipelines.roots import download_folder, find_root, resolve_root
+from pipelines.settings import PARAMS, check, load
+
+RECIPES = Path("recipes")
+DEFAULT = RECIPES / "default.yaml"
+# The reader of corpora that are made and not read: it needs no folder.
+SYNTHETIC = "synthetic"
+
+
+def merge(base: dict[str, Any], override: Mapping[str, Any]) -> None:
+    """Lay ``override`` over ``base``, in place: maps key by key, everything else (lists too) replaced."""
+    for key, value in override.items():
+        if isinstance(base.get(key), dict) and isinstance(value, Mapping):
+            merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def compose(name: str) -> dict[str, Any]:
+    """The settings of a recipe: a name in ``recipes`` or the path of a file; without listings.
+
+    Raises:
+        GlyphoneError: there is no such recipe, or it is no YAML map.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.yaml")))
+        raise GlyphoneError(f"recipe {name!r}: there are {names}; or give the path of a .yaml file of your own")
+    tree = load(DEFAULT, comments=True)
+    if path.resolve() != DEFAULT.resolve():
+        merge(tree, load(path, comments=True))
+    tree["recipe"] = path.stem
+    return tree
+
+
+def folders_needed(tree: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """(key, modality, entry) of every corpus that lies in a folder, of the modalities that the recipe runs."""
+    found = []
+    for name in tree.get("modalities") or ():
+        section = tree.get(name)
+        entries = section.get("corpora") if isinstance(section, Mapping) else None
+        for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+            # What is malformed is left for the settings' own check, which reports everything at once.
+            if isinstance(entry, dict) and entry.get("reader") != SYNTHETIC:
+                found.append((f"{name}.corpora.{number}", name, entry))
+    return found
+
+
+def set_root(tree: Mapping[str, Any], root: str) -> None:
+    """Point the one corpus of a recipe that lies in a folder to ``root``; a table there is read as a manifest.
+
+    Raises:
+        SettingsError: the recipe has none or several of them, or there is nothing at ``root``.
+    """
+    found = folders_needed(tree)
+    if len(found) != 1:
+        keys = ", ".join(key for key, _, _ in found) or "none"
+        raise SettingsError(f"--root {root}: the recipe must have one corpus that lies in a folder; it has {keys}")
+    path = Path(root).expanduser().resolve()
+    if not path.exists():
+        raise SettingsError(f"--root {root}: there is no such folder or table")
+    entry = found[0][2]
+    if path.is_file():
+        entry.clear()
+        entry.update(reader="manifest", root=str(path.parent), manifest=path.name)
+    else:
+        entry["root"] = str(path)
+
+
+def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
+    """Write the digest of its files into every corpus that lies in a folder; fetch what is missing if asked for.
+
+    Raises:
+        GlyphoneError: a folder is missing: says where it was looked for and how to set it.
+    """
+    for key, name, entry in folders_needed(tree):
+        root, reader = str(entry.get("root") or ""), str(entry.get("reader"))
+        if not root:
+            raise GlyphoneError(f"{key}.root: the folder of the corpus is needed: set it, or call with --root FOLDER")
+        readers = modality(name).corpora if name in MODULES else {}
+        url = readers[reader].url if reader in readers else ""
+        if download and url and find_root(root) is None:
+            fetch(url, readers[reader].sha256, download_folder(root))
+        entry["listing"] = listing(resolve_root(root, f"{key}.root", "or call with --download" if url else ""))
+
+
+def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
+    """Check the settings in full, then write them: equal trees give equal bytes."""
+    for name in tree.get("modalities") or ("audio",):
+        check(tree, str(name), path)
+    yaml = YAML(pure=True)
+    yaml.width, yaml.allow_unicode = 120, True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    text = io.StringIO()
+    yaml.dump(tree, text)
+    new = text.getvalue()
+    if not Path(path).is_file() or Path(path).read_text(encoding="utf-8") != new:
+        write_text(path, new)
+
+
+def targets(tree: Mapping[str, Any]) -> str:
+    """What to ask of ``dvc repro``: the last stage of every modality of the recipe."""
+    return " ".join(f"report@{name}" for name in tree["modalities"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.recipe", description=__doc__)
+    parser.add_argument("recipe", nargs="?", metavar="NAME", help="a file of recipes/, or the path of your own .yaml")
+    parser.add_argument("--root", metavar="FOLDER", help="folder of the recipe's corpus")
+    parser.add_argument("--download", action="store_true", help="fetch a missing corpus that has an open address")
+    parser.add_argument("--refresh", action="store_true", help="keep params.yaml, look again at the corpora's files")
+    parser.add_argument("--targets", action="store_true", help="print the targets for `dvc repro` and do nothing else")
+    options = parser.parse_args(arguments)
+    if sum((options.recipe is not None, options.refresh, options.targets)) != 1:
+        parser.error("give one of NAME, --refresh and --targets")
+    if options.targets:
+        tree = load(PARAMS)
+        check(tree, next(iter(MODULES)), PARAMS)
+        print(targets(tree))
+        return
+    present = options.refresh and Path(PARAMS).is_file()
+    tree = load(PARAMS, comments=True) if present else compose(options.recipe or DEFAULT.stem)
+    if options.root:
+        set_root(tree, options.root)
+    fill_listings(tree, options.download)
+    write_params(tree)
+
+
+if __name__ == "__main__":
+    run(main)

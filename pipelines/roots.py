@@ -1,0 +1,58 @@
+"""Where corpora lie: the folder behind a ``root`` of the settings."""
+
+import os
+from pathlib import Path
+
+from common.errors import GlyphoneError, SampleError
+from common.samples import Sample
+
+DATA_VARIABLE = "GLYPHONE_DATA"
+
+
+def data_folders() -> list[Path]:
+    """The folders that relative roots may lie in, the first to be tried first."""
+    named = os.environ.get(DATA_VARIABLE)
+    return [*([Path(named)] if named else []), Path("../shared/data"), Path("corpora"), Path()]
+
+
+def download_folder(root: str) -> Path:
+    """Where a downloaded corpus goes: below the data variable's folder where that is set, else below ``corpora``."""
+    return data_folders()[0] / root if os.environ.get(DATA_VARIABLE) else Path("corpora") / root
+
+
+def find_root(root: str) -> Path | None:
+    """The existing folder of a root (absolute, or relative to one of ``data_folders()``), or None."""
+    return next((folder for folder in _candidates(root) if folder.is_dir()), None)
+
+
+def resolve_root(root: str, key: str, hint: str = "") -> Path:
+    """The existing folder of a root; ``key`` (of the setting) and ``hint`` (what else can be done) are for the message.
+
+    Raises:
+        GlyphoneError: there is no such folder; says where it was looked for.
+    """
+    folder = find_root(root)
+    if folder is None:
+        places = ", ".join(str(folder) for folder in _candidates(root))
+        raise GlyphoneError(
+            f"{key}: no folder {root!r}; looked for {places}; set it, or set {DATA_VARIABLE} to the folder above"
+            + (f", {hint}" if hint else "")
+        )
+    return folder
+
+
+def _candidates(root: str) -> list[Path]:
+    path = Path(root).expanduser()
+    return [path] if path.is_absolute() else [folder / path for folder in data_folders()]
+
+
+def check_inside(sample: Sample, root: Path) -> None:
+    """Refuse a sample whose file lies outside of its corpus, symbolic links followed.
+
+    Raises:
+        SampleError: ``outside_corpus``.
+    """
+    if sample.is_synthetic:
+        return
+    if "\0" in sample.path or not (root / sample.path).resolve().is_relative_to(root.resolve()):
+        raise SampleError("outside_corpus", f"{sample.path!r} leads out of the folder of corpus {sample.corpus!r}")

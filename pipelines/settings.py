@@ -1,0 +1,196 @@
+"""``params.yaml`` as typed sections: the whole file is checked, and every mistake reported, before any work."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from common.errors import SettingsError
+from pipelines.modalities import MODULES, modality
+
+PARAMS = "params.yaml"
+
+# Section → module:model. By name, since a stage's result depends on the sections it asks for, not on the others'
+# code: DVC then retrains for a change in the training settings' module but not for one in the decoder's.
+MODELS = {
+    "text": "common.text:TextSettings",
+    "prepare": "pipelines.stage_settings:PrepareSettings",
+    "extract": "pipelines.stage_settings:ExtractSettings",
+    "network": "common.network_settings:NetworkSettings",
+    "training": "common.training.settings:TrainingSettings",
+    "decoding": "common.decoding.settings:DecodingSettings",
+    "evaluate": "pipelines.stage_settings:EvaluateSettings",
+    "report": "pipelines.stage_settings:ReportSettings",
+}
+# Sections whose models the modality brings.
+OWN_MODELS = {"slices": "SliceSettings", "augment": "AugmentSettings"}
+SECTIONS = ("corpora", *MODELS, *OWN_MODELS)
+
+
+class CorpusSettings(BaseModel):
+    """What every corpus of a modality has; the reader's own settings stand beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reader: str
+    # How reports call it; the reader's name where empty. Unique.
+    name: str = ""
+    # Folder: absolute, or relative to one of pipelines.roots.data_folders().
+    root: str = ""
+    # Digest of the files below root, filled in by pipelines.recipe, so that DVC sees a changed corpus.
+    listing: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One entry of ``corpora``: the common settings, and the reader's own ones (None while not asked for)."""
+
+    key: str
+    reader: str
+    name: str
+    root: str
+    own: Any
+
+
+class TopSettings(BaseModel):
+    """The keys beside the modalities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(ge=0, lt=2**63)
+    recipe: str = ""
+    modalities: tuple[str, ...] = Field(min_length=1)
+
+
+def read(name: str, *keys: str, path: str | Path = PARAMS) -> SimpleNamespace:
+    """Check all settings and hand out those of one modality.
+
+    The modality's own sections are checked in full; of the other modalities those that are common to all, since
+    checking the rest would import their libraries.
+
+    Args:
+        keys: sections of the modality, or ``seed``, ``recipe``, ``modalities``. ``dvc.yaml`` names the same ones.
+
+    Returns:
+        A namespace with one attribute a key; ``corpora`` is a tuple of ``Corpus``.
+
+    Raises:
+        SettingsError: one line a mistake: key, value, what is allowed, file.
+    """
+    checked = check(load(path), name, path)
+    return SimpleNamespace(**{key: checked[key] for key in keys})
+
+
+def check(tree: Mapping[str, Any], name: str, path: str | Path) -> dict[str, Any]:
+    """The checked sections of modality ``name`` and the top keys; ``path`` is for messages. Raises as ``read``."""
+    mistakes: list[str] = []
+    top = {key: value for key, value in tree.items() if key not in MODULES}
+    checked: dict[str, Any] = dict(_check(TopSettings, top, "", mistakes) or {})
+    unknown = sorted(set(checked.get("modalities", ())) - set(MODULES))
+    mistakes += [f"modalities: {each!r}: there are {', '.join(MODULES)}" for each in unknown]
+    if name not in tree:
+        mistakes.append(f"{name}: no such section; every modality that is asked for needs one")
+    for each in MODULES:
+        if each in tree:
+            sections = _check_modality(each, tree[each], each == name, mistakes)
+            checked.update(sections if each == name else {})
+    if mistakes:
+        raise SettingsError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    return checked
+
+
+def load(path: str | Path, comments: bool = False) -> dict[str, Any]:
+    """The tree of a YAML 1.2 file (``1e-3`` is a number there), with its comments for writing it again if asked for.
+
+    Raises:
+        SettingsError: the file is missing, not YAML, or no map.
+    """
+    try:
+        tree = YAML(typ="rt" if comments else "safe", pure=True).load(Path(path).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file; `python -m pipelines.recipe default` writes params.yaml") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8: {error}") from None
+    except YAMLError as error:
+        raise SettingsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{path}: a map of settings is needed, not {type(tree).__name__}")
+    return tree
+
+
+def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -> dict[str, Any]:
+    if not isinstance(sections, Mapping):
+        mistakes.append(f"{name}: {sections!r}: a map of sections is needed")
+        return {}
+    allowed = ", ".join(SECTIONS)
+    mistakes += [f"{name}.{key}: unknown; allowed: {allowed}" for key in sections if key not in SECTIONS]
+    checked = {"corpora": tuple(_check_corpora(name, sections.get("corpora"), full, mistakes))}
+    models = {section: _model(address) for section, address in MODELS.items()}
+    if full:
+        models |= {section: getattr(modality(name), attribute) for section, attribute in OWN_MODELS.items()}
+    for section, model in models.items():
+        checked[section] = _check(model, sections.get(section, {}), f"{name}.{section}", mistakes)
+    return checked
+
+
+def _check_corpora(name: str, entries: Any, full: bool, mistakes: list[str]) -> Iterator[Corpus]:
+    if not isinstance(entries, list) or not entries:
+        mistakes.append(f"{name}.corpora: {entries!r}: a list of at least one corpus is needed")
+        return
+    names: set[str] = set()
+    for number, entry in enumerate(entries):
+        key = f"{name}.corpora.{number}"
+        if not isinstance(entry, Mapping):
+            mistakes.append(f"{key}: {entry!r}: a map with at least `reader` is needed")
+            continue
+        shared = {field: value for field, value in entry.items() if field in CorpusSettings.model_fields}
+        corpus = _check(CorpusSettings, shared, key, mistakes)
+        if corpus is None:
+            continue
+        corpus_name = corpus.name or corpus.reader
+        if corpus_name in names:
+            mistakes.append(f"{key}.name: {corpus_name!r} stands twice; give each corpus a `name` of its own")
+        names.add(corpus_name)
+        own = None
+        if full:
+            readers = modality(name).corpora
+            if corpus.reader not in readers:
+                mistakes.append(f"{key}.reader: {corpus.reader!r}: there are {', '.join(sorted(readers))}")
+                continue
+            rest = {field: value for field, value in entry.items() if field not in shared}
+            own = _check(readers[corpus.reader].Settings, rest, key, mistakes)
+        yield Corpus(key, corpus.reader, corpus_name, corpus.root, own)
+
+
+def _model(address: str) -> type[BaseModel]:
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _check(model: type[BaseModel], value: Any, key: str, mistakes: list[str]) -> Any:
+    """The validated model; or None, with one line a mistake added to ``mistakes``."""
+    try:
+        # Strict: no text for a number, no number for text. As JSON, since then a list may stand for a tuple.
+        return model.model_validate_json(json.dumps(value, default=str), strict=True)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            where = ".".join(filter(None, [key, *map(str, each["loc"])]))
+            given = "" if each["type"] == "missing" else f"{each['input']!r}: "
+            mistakes.append(f"{where}: {given}{_sentence(each)}")
+        return None
+
+
+def _sentence(error: Any) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    if error["type"] == "missing":
+        return "this key is needed"
+    return message.replace("Input should be", "must be", 1)

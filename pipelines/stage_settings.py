@@ -1,0 +1,42 @@
+"""The small sections of ``params.yaml`` that belong to one stage each."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PrepareSettings(BaseModel):
+    """How prepare splits corpora that have no split of their own, and when it gives up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Share of a corpus's samples that goes to validation and to test, whole groups at a time.
+    validation_share: float = Field(0.1, ge=0, lt=1)
+    test_share: float = Field(0.1, ge=0, lt=1)
+    # The stage fails when a larger share of the samples is rejected.
+    max_rejected: float = Field(0.05, ge=0, le=1)
+
+
+class ExtractSettings(BaseModel):
+    """When extract gives up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_rejected: float = Field(0.05, ge=0, le=1)
+
+
+class EvaluateSettings(BaseModel):
+    """How sure the figures are said to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Bootstrap draws of whole groups behind each interval, and the share of them that the interval holds.
+    bootstrap_samples: int = Field(1000, ge=1, le=1_000_000)
+    confidence: float = Field(0.95, gt=0, lt=1)
+
+
+class ReportSettings(BaseModel):
+    """What the report shows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Worst test samples shown with sound or picture.
+    num_worst: int = Field(30, ge=0, le=1000)

@@ -1,0 +1,76 @@
+"""Train stage: packed slices of the training and validation splits → model folder and learning curve."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from common.errors import run
+
+# Share of training samples that may be too short for their texts before the stage fails.
+MAX_INFEASIBLE = 0.05
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.train", description=__doc__)
+    parser.add_argument("modality", help="audio or ocr, a section of params.yaml")
+    train_modality(parser.parse_args().modality)
+
+
+def train_modality(name: str) -> None:
+    """Read slices and settings of one modality, train, and write ``models/<name>`` and ``results/<name>``."""
+    # Threads that wait must sleep: spinning ones are many times slower wherever another program runs beside.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Imported here, so that --help answers at once.
+    import torch
+
+    from common.alphabet import Alphabet
+    from common.bundle import write_bundle
+    from common.files import write_json
+    from common.network import Network
+    from common.samples import check_rejected_share, write_rejections
+    from common.store import Store
+    from common.training.loop import train
+    from pipelines import settings, training_summary
+    from pipelines.modalities import modality
+    from pipelines.training_data import infeasible, read_split, state_folder
+
+    chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "training")
+    kind = modality(name)
+    stores = {split: Store(Path("data") / name / "slices" / f"{split}.arrow") for split in ("train", "validation")}
+    alphabet = Alphabet.of_texts(stores["train"].texts)
+    torch.manual_seed(chosen.seed)
+    network = Network(chosen.network, stores["train"].metadata.num_features, len(alphabet))
+
+    results = Path("results") / name
+    rejections = infeasible(stores["train"], network)
+    write_rejections(results / "training_rejected.jsonl", rejections)
+    check_rejected_share(len(rejections), len(stores["train"]), MAX_INFEASIBLE, results / "training_rejected.jsonl")
+    splits = {
+        "train": read_split(stores["train"], {rejection.id for rejection in rejections}),
+        "validation": read_split(stores["validation"], set()),
+    }
+
+    def augment(slices: Any, random: Any) -> Any:
+        return kind.augment(slices, chosen.augment, random)
+
+    trained = train(
+        network,
+        splits["train"],
+        splits["validation"],
+        alphabet,
+        chosen.training,
+        augment,
+        chosen.seed,
+        state_folder(name, stores, chosen, kind),
+    )
+    description = training_summary.describe(name, chosen, stores["train"].metadata, alphabet, network, splits, trained)
+    training_summary.write_history(results / "history.csv", trained.progress.history)
+    write_json(results / "training.json", training_summary.costs(network, trained))
+    write_bundle(
+        Path("models") / name, trained.weights, chosen.network, description, training_summary.card(description)
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,101 @@
+"""From stores to what the training loop needs, and the folder of a run's resume state."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import overload
+
+import numpy as np
+import torch
+
+from common.alphabet import needed_slices
+from common.modality import Modality
+from common.network import Network
+from common.samples import Rejection
+from common.store import Store
+from common.training.checkpoint import digest_files, fingerprint
+from common.training.loop import Samples
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = Path(".state")
+# Resume states kept a modality, the newest ones: enough to switch a setting forth and back within a training.
+KEPT_STATES = 5
+# What decides the weights beside settings and data; a checkpoint of other code is never gone on with.
+CODE = ("common/network*.py", "common/normalisation.py", "common/recurrent/*.py", "common/training/*.py")
+
+
+class Matrices(Sequence[np.ndarray]):
+    """The slice matrices of some rows of a store, read when asked for."""
+
+    def __init__(self, store: Store, rows: Sequence[int]) -> None:
+        self.store = store
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Matrices": ...
+    def __getitem__(self, place: int | slice) -> "np.ndarray | Matrices":
+        if isinstance(place, slice):
+            return Matrices(self.store, self.rows[place])
+        return self.store.slices(self.rows[place])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.store.slices(row) for row in self.rows)
+
+
+def read_split(store: Store, without: set[str]) -> Samples:
+    """All samples of a store but those whose ids are in ``without``."""
+    rows = [row for row, sample_id in enumerate(store.ids) if sample_id not in without]
+    return Samples(
+        ids=[store.ids[row] for row in rows],
+        corpora=[store.corpora[row] for row in rows],
+        texts=[store.texts[row] for row in rows],
+        lengths=store.lengths[rows],
+        matrices=Matrices(store, rows),
+    )
+
+
+def infeasible(store: Store, network: Network) -> list[Rejection]:
+    """Training samples that no path of the network's emissions can spell: CTC's loss would be infinite."""
+    emitted = network.out_lengths(torch.from_numpy(store.lengths)).tolist()
+    rejections = []
+    for sample_id, text, length in zip(store.ids, store.texts, emitted, strict=True):
+        if length < needed_slices(text):
+            sentence = (
+                f"{length} emission slices, {needed_slices(text)} needed for {len(text)} characters; "
+                f"the network's stride is {network.stride} slices"
+            )
+            rejections.append(Rejection(sample_id, "train", "too_few_slices", sentence, "train"))
+    return rejections
+
+
+def state_folder(name: str, stores: dict[str, Store], chosen: SimpleNamespace, kind: Modality) -> Path:
+    """The resume folder of exactly this run: settings, seed, data and code are in its name.
+
+    It lies outside DVC's outs, which DVC deletes before a stage. Older states beyond ``KEPT_STATES`` are removed.
+    """
+    code = [path for pattern in CODE for path in ROOT.glob(pattern)]
+    code += ROOT.glob(f"{kind.augment.__module__.replace('.', '/')}.py")
+    key = fingerprint(
+        {
+            "seed": chosen.seed,
+            "settings": {
+                section: getattr(chosen, section).model_dump(mode="json")
+                for section in ("text", "slices", "augment", "network", "training")
+            },
+            "data": digest_files([store.path for store in stores.values()]),
+            "code": digest_files(code),
+            "torch": torch.__version__,
+        }
+    )
+    folder = STATE / name / key
+    folder.mkdir(parents=True, exist_ok=True)
+    others = [each for each in folder.parent.iterdir() if each != folder]
+    for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT_STATES - 1 :]:
+        shutil.rmtree(old)
+    return folder

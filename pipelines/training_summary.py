@@ -1,0 +1,120 @@
+"""What a training says of itself: the bundle's description, the model card, the curve, the costs."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from common.alphabet import Alphabet
+from common.files import write_text
+from common.network import Network
+from common.store import StoreMetadata
+from common.training.loop import Samples, Trained
+
+HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_wer", "validation_cer", "learning_rate")
+TASKS = {"audio": "automatic-speech-recognition", "ocr": "image-to-text"}
+
+
+def describe(
+    name: str,
+    chosen: SimpleNamespace,
+    metadata: StoreMetadata,
+    alphabet: Alphabet,
+    network: Network,
+    splits: dict[str, Samples],
+    trained: Trained,
+) -> dict[str, Any]:
+    """The description that ``common.bundle`` writes; equal trainings give equal descriptions, so no times are in it."""
+    best = trained.progress.history[trained.progress.best_epoch]
+    corpora = Counter(splits["train"].corpora)
+    return {
+        "modality": name,
+        "alphabet": list(alphabet.symbols),
+        "slice_settings": metadata.settings,
+        "text_settings": chosen.text.model_dump(mode="json"),
+        "num_features": metadata.num_features,
+        "step": metadata.step,
+        "unit": metadata.unit,
+        "summary": {
+            "corpora": {
+                corpus: {"samples": count, "licence": metadata.licences.get(corpus, "")}
+                for corpus, count in sorted(corpora.items())
+            },
+            "samples_digest": metadata.samples_digest,
+            "training_samples": len(splits["train"].ids),
+            "training_units": round(float(splits["train"].lengths.sum()) * metadata.step, 3),
+            "validation_samples": len(splits["validation"].ids),
+            "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "epochs": trained.progress.epoch,
+            "best_epoch": trained.progress.best_epoch + 1,
+            "validation_wer": best["validation_wer"],
+            "validation_cer": best["validation_cer"],
+            "seed": chosen.seed,
+            "precision": trained.precision,
+        },
+    }
+
+
+def costs(network: Network, trained: Trained) -> dict[str, Any]:
+    """Time and shares of a training; these differ from run to run."""
+    progress = trained.progress
+    return {
+        "seconds": round(progress.seconds, 1),
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch + 1,
+        "steps": progress.step,
+        "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "device": trained.device,
+        "precision": trained.precision,
+        "num_threads": trained.num_threads,
+        "waiting_for_batches_share": round(progress.waiting_seconds / max(progress.seconds, 1e-9), 4),
+        "padding_share": round(progress.padding, 4),
+        "nonfinite_batches": progress.nonfinite,
+    }
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """The learning curve as CSV, a row an epoch; numbers with six significant digits."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in history:
+        writer.writerow({key: f"{row[key]:.6g}" for key in HISTORY_COLUMNS})
+    write_text(path, text.getvalue())
+
+
+def card(description: dict[str, Any]) -> str:
+    """Model card in Markdown with the front matter that model hubs read."""
+    summary = description["summary"]
+    licences = sorted({corpus["licence"] or "not stated" for corpus in summary["corpora"].values()})
+    rows = "\n".join(
+        f"| {name} | {corpus['samples']} | {corpus['licence'] or 'not stated'} |"
+        for name, corpus in summary["corpora"].items()
+    )
+    unit = "seconds of sound" if description["unit"] == "s" else "pixels of width"
+    return f"""---
+library_name: glyphone
+pipeline_tag: {TASKS.get(description["modality"], "other")}
+metrics: [wer, cer]
+---
+
+# Glyphone recogniser: {description["modality"]}
+
+A bidirectional recurrent network with CTC that turns slices into text, {summary["num_parameters"]:,} parameters,
+{len(description["alphabet"])} characters: `{"".join(description["alphabet"])}`
+
+Trained on {summary["training_samples"]} samples ({summary["training_units"]:,.0f} {unit}), {summary["epochs"]} epochs.
+The weights are those of epoch {summary["best_epoch"]}, the best on {summary["validation_samples"]} validation samples:
+word error rate {summary["validation_wer"]:.4f}, character error rate {summary["validation_cer"]:.4f} (greedy decoding).
+
+| corpus | samples | licence of the data |
+|---|---|---|
+{rows}
+
+Licences of the data the weights were learnt from: {"; ".join(licences)}. Errors on other speakers, rooms, fonts or
+papers than these will be higher; measure them on your own data before you rely on a transcript.
+
+Use: `python -m pipelines.transcribe FOLDER FILES…`
+"""

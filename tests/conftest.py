@@ -1,0 +1,29 @@
+"""What all tests share: one thread a worker, no calls home, and the folder of real corpora where there is one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any test module imports numpy or torch: two workers with two threads each would wait for each other.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real corpora: $GLYPHONE_DATA, else ../shared/data; tests that need it skip without."""
+    folder = Path(os.environ.get("GLYPHONE_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"real corpora are not there: {folder} (set GLYPHONE_DATA)")
+    return folder.resolve()

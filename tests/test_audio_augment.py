@@ -1,0 +1,102 @@
+"""Changes while training: off is off, seeded is seeded, bounds hold."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audio.augment import AugmentSettings, augment
+
+OFF = AugmentSettings(
+    speed_change=0, vocal_tract_change=0, gain=0, tilt=0, noise=0, num_time_masks=0, num_frequency_masks=0
+)
+
+
+def matrix(num_slices: int = 200, num_features: int = 80) -> np.ndarray:
+    random = np.random.default_rng(num_slices)
+    return random.standard_normal((num_slices, num_features)).astype(np.float32) + 5
+
+
+def only(**changes: float) -> AugmentSettings:
+    return OFF.model_copy(update=changes)
+
+
+def run(slices: np.ndarray, chosen: AugmentSettings, seed: int = 0) -> np.ndarray:
+    return augment(slices, chosen, np.random.default_rng(seed))
+
+
+def test_all_off_is_the_identity() -> None:
+    np.testing.assert_array_equal(run(matrix(), OFF), matrix())
+
+
+@settings(max_examples=60, deadline=None)
+@given(num_slices=st.integers(1, 300), num_features=st.integers(1, 90), seed=st.integers(0, 999))
+def test_shape_type_and_seed(num_slices: int, num_features: int, seed: int) -> None:
+    slices = matrix(num_slices, num_features)
+    before = slices.copy()
+    chosen = AugmentSettings(speed_change=0.25)
+    first, again, other = run(slices, chosen, seed), run(slices, chosen, seed), run(slices, chosen, seed + 1)
+    np.testing.assert_array_equal(first, again)
+    assert first.shape != other.shape or (first != other).any()
+    np.testing.assert_array_equal(slices, before)
+    assert first.dtype == np.float32 and first.flags.c_contiguous and np.isfinite(first).all()
+    assert first.shape[1] == num_features
+    assert max(1, num_slices / 1.25 - 1) <= len(first) <= num_slices / 0.75 + 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(num_slices=st.integers(1, 400), share=st.floats(0, 0.9), seed=st.integers(0, 999))
+def test_time_masks_keep_to_their_share_and_width(num_slices: int, share: float, seed: int) -> None:
+    chosen = only(num_time_masks=3, time_mask_slices=20, time_mask_share=share)
+    masked = (run(matrix(num_slices), chosen, seed) == 0).all(axis=1)
+    assert masked.sum() <= min(share * num_slices, 60)
+
+
+@settings(max_examples=40, deadline=None)
+@given(num_features=st.integers(1, 100), share=st.floats(0, 0.9), seed=st.integers(0, 999))
+def test_frequency_masks_keep_to_their_share(num_features: int, share: float, seed: int) -> None:
+    chosen = only(num_frequency_masks=2, frequency_mask_share=share)
+    masked = (run(matrix(50, num_features), chosen, seed) == 0).all(axis=0)
+    assert masked.sum() <= 2 * share * num_features
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        only(num_time_masks=2, time_mask_share=0.3),
+        only(num_frequency_masks=2),
+        only(speed_change=0.1),
+        only(vocal_tract_change=0.1),
+        only(gain=0.5),
+        only(tilt=0.5),
+        only(noise=0.5),
+    ],
+    ids=lambda chosen: ",".join(
+        sorted(set(chosen.model_dump().items()) - set(OFF.model_dump().items()), key=str)[0][:1]
+    ),
+)
+def test_each_change_alone_changes_something(chosen: AugmentSettings) -> None:
+    results = [run(matrix(), chosen, seed) for seed in range(5)]
+    assert any(result.shape != matrix().shape or (result != matrix()).any() for result in results)
+
+
+def test_speed_keeps_events_at_their_share_of_the_time() -> None:
+    slices = np.zeros((200, 4), np.float32)
+    slices[150] = 1
+    for seed in range(10):
+        changed = run(slices, only(speed_change=0.3), seed)
+        assert changed[:, 0].argmax() / len(changed) == pytest.approx(150 / 200, abs=0.02)
+
+
+def test_vocal_tract_moves_a_peak_by_at_most_its_change() -> None:
+    slices = np.zeros((10, 80), np.float32)
+    slices[:, 40] = 1
+    peaks = [run(slices, only(vocal_tract_change=0.1), seed)[0].argmax() for seed in range(30)]
+    assert 36 <= min(peaks) < 40 < max(peaks) <= 45
+
+
+def test_gain_is_one_constant_and_tilt_a_straight_line() -> None:
+    shift = run(matrix(), only(gain=1.0)) - matrix()
+    np.testing.assert_allclose(shift, shift[0, 0], atol=1e-5)
+    slope = np.diff(run(matrix(), only(tilt=1.0)) - matrix(), axis=1)
+    np.testing.assert_allclose(slope, slope[0, 0], atol=1e-5)

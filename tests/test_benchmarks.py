@@ -1,0 +1,161 @@
+"""The benchmark runner: listing, the JSON line, workspaces that follow the tree, seconds that survive a kill."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.__main__ import benchmarks
+from benchmarks.processes import watch
+from benchmarks.recipes import override
+from benchmarks.result import Result, line
+from benchmarks.workspace import commit, copy_tree, environment, is_product, tracked_files
+from common.errors import GlyphoneError
+
+NAMES = {
+    "default_audio_wer",
+    "default_ocr_accuracy",
+    "an4_wer_greedy",
+    "fsdd_wer",
+    "iiit5k_accuracy",
+    "fraktur_cer",
+    "noop_repro",
+    "prepare_extract_10k",
+    "repro_minutes",
+}
+
+
+def command(*arguments: str, repository: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments], cwd=repository, capture_output=True, text=True, check=False
+    )
+
+
+def test_list_has_a_sentence_each(repository: Path) -> None:
+    done = command(repository=repository)
+    assert done.returncode == 0
+    listed = dict(row.split(maxsplit=1) for row in done.stdout.splitlines())
+    assert listed.keys() >= NAMES
+    assert all(sentence.endswith(".") and len(sentence.split()) > 3 for sentence in listed.values())
+
+
+def test_unknown_name_is_one_line_and_exit_code_2(repository: Path) -> None:
+    done = command("no_such_thing", repository=repository)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: benchmark 'no_such_thing': there are ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_support_modules_are_no_benchmarks() -> None:
+    assert not benchmarks().keys() & {"recipes", "workspace", "processes", "result", "__main__"}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.dictionaries(st.text(), st.integers()))
+@settings(max_examples=20, deadline=None)
+def test_line_is_one_json_object_with_all_keys(value: float, higher: bool, detail: dict[str, int]) -> None:
+    text = line("name", Result(value, "s", higher, detail))
+    assert "\n" not in text
+    row = json.loads(text)
+    assert row.keys() == {"name", "value", "unit", "higher_is_better", "detail", "versions", "host"}
+    assert (row["value"], row["higher_is_better"], row["detail"]) == (value, higher, detail)
+    assert {"python", "torch"} <= row["versions"].keys()
+    assert {"processor", "cores", "memory_gib", "system"} == row["host"].keys()
+
+
+@pytest.fixture
+def small_repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    for name, text in {
+        "a.py": "1",
+        "sub/b.py": "2",
+        "results/m/metrics.json": "{}",
+        ".gitignore": "ignored/\n",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    commit(folder)
+    (folder / "untracked.txt").write_text("3")
+    (folder / "ignored").mkdir()
+    (folder / "ignored" / "c.py").write_text("4")
+    return folder
+
+
+def test_workspace_follows_the_tree_and_keeps_products(small_repository: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    copy_tree(target, small_repository)
+    assert {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} == {
+        "a.py",
+        "sub/b.py",
+        ".gitignore",
+        "untracked.txt",
+    }
+    for product in ("data/x", "models/m/w", ".state/s", ".dvc/cache/f", "results/m/metrics.json", "dvc.lock"):
+        (target / product).parent.mkdir(parents=True, exist_ok=True)
+        (target / product).write_text("made here")
+    (small_repository / "a.py").write_text("changed")
+    (small_repository / "sub" / "b.py").unlink()
+    unchanged = (target / "untracked.txt").stat().st_mtime_ns
+    copy_tree(target, small_repository)
+    assert (target / "a.py").read_text() == "changed"
+    assert not (target / "sub" / "b.py").exists()
+    assert (target / "untracked.txt").stat().st_mtime_ns == unchanged
+    assert (target / "results/m/metrics.json").read_text() == "made here"
+    assert (target / ".dvc/cache/f").is_file()
+
+
+def test_whole_copy_has_what_a_clone_has(small_repository: Path, tmp_path: Path) -> None:
+    copy_tree(tmp_path / "clone", small_repository, products=())
+    assert (tmp_path / "clone/results/m/metrics.json").is_file()
+    assert not (tmp_path / "clone/ignored").exists()
+
+
+def test_tracked_files_are_those_of_git(repository: Path) -> None:
+    files = {path.as_posix() for path in tracked_files(repository)}
+    assert {"Makefile", "benchmarks/workspace.py"} <= files
+    assert not any(name.startswith((".venv/", ".work/", ".git/")) for name in files)
+
+
+def test_products_are_whole_path_components() -> None:
+    assert is_product(Path("data/audio/x"))
+    assert is_product(Path("results"))
+    assert not is_product(Path("database.py"))
+    assert not is_product(Path("common/data"))
+
+
+def test_environment_drops_git_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", "/elsewhere")
+    variables = environment()
+    assert "GIT_DIR" not in variables
+    assert variables["PATH"].split(":")[0] == str(Path(sys.executable).parent)
+
+
+def test_override_sets_nested_keys_and_list_entries(tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text("seed: 1\naudio:\n  corpora:\n    - {reader: fsdd, root: x}\n")
+    override(params, {"seed": 2, "audio.corpora.0.root": "y", "audio.corpora.0.test_speakers": ["lucas"]})
+    from pipelines.settings import load
+
+    assert load(params) == {
+        "seed": 2,
+        "audio": {"corpora": [{"reader": "fsdd", "root": "y", "test_speakers": ["lucas"]}]},
+    }
+    with pytest.raises(GlyphoneError, match=r"no key 'audio\.nothing\.root'"):
+        override(params, {"audio.nothing.root": 1})
+
+
+def test_watch_measures_memory_of_children_and_keeps_output(tmp_path: Path) -> None:
+    child = "import time; block = bytearray(120_000_000); time.sleep(1); print('held', len(block))"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    usage = watch([sys.executable, "-c", parent], tmp_path, environment())
+    assert usage.output == "held 120000000\n"
+    assert 120_000_000 < usage.peak_memory_bytes < 1_000_000_000
+    assert usage.seconds >= 1
+
+
+def test_watch_names_a_command_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(GlyphoneError, match="exit code 3"):
+        watch([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, environment())

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.bootstrap import bootstrap_interval
+from common.errors import GlyphoneError
+
+QUICK = settings(deadline=None, max_examples=80)
+
+sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from("abcd")), min_size=1, max_size=30)
+
+
+@QUICK
+@given(parts=sizes, confidence=st.floats(0.5, 0.99), seed=st.integers(0, 5))
+def test_intervals_lie_within_the_units(parts: list, confidence: float, seed: int) -> None:
+    """No draw leaves the range of the groups' own ratios, and order and labels of groups do not matter."""
+    errors, totals, groups = zip(*[(min(e, n), n, g) for e, n, g in parts], strict=True)
+    found = bootstrap_interval(errors, totals, groups, num_samples=200, confidence=confidence, seed=seed)
+    if sum(totals) == 0:
+        assert found is None
+        return
+    assert found is not None
+    low, high = found
+    by_unit: dict = {}
+    for i, (e, n, g) in enumerate(zip(errors, totals, groups, strict=True)):
+        unit = g if len(set(groups)) > 1 else i
+        by_unit[unit] = np.add(by_unit.get(unit, (0, 0)), (e, n))
+    ratios = [e / n for e, n in by_unit.values() if n]
+    assert min(ratios) - 1e-9 <= low <= high <= max(ratios) + 1e-9
+    renamed = [f"x{g}" for g in groups]
+    assert bootstrap_interval(errors, totals, renamed, num_samples=200, confidence=confidence, seed=seed) == found
+
+
+def test_interval_against_drawing_one_by_one() -> None:
+    """The vectorised draws have the distribution of groups that are drawn by hand."""
+    random = np.random.default_rng(3)
+    totals = random.integers(5, 50, 200)
+    errors = random.binomial(totals, 0.2)
+    groups = [f"g{number}" for number in random.integers(0, 25, 200)]
+    members = [np.flatnonzero(np.array(groups) == name) for name in sorted(set(groups))]
+    drawn = []
+    for _ in range(4000):
+        picked = np.concatenate([members[each] for each in random.integers(0, len(members), len(members))])
+        drawn.append(errors[picked].sum() / totals[picked].sum())
+    found = bootstrap_interval(errors, totals, groups, num_samples=4000, seed=1)
+    assert found == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.002)
+
+
+def test_interval_covers_the_truth() -> None:
+    """Of 95 % intervals, about 95 % hold the rate that the samples were drawn from."""
+    random = np.random.default_rng(4)
+    hits = 0
+    for trial in range(200):
+        errors = random.binomial(10, 0.3, 80)
+        low, high = bootstrap_interval(errors, [10] * 80, [str(i) for i in range(80)], num_samples=300, seed=trial)
+        hits += low <= 0.3 <= high
+    assert 180 <= hits <= 199
+
+
+def test_interval_of_a_single_group_is_drawn_over_samples() -> None:
+    errors, totals = [0, 10, 0, 10, 5], [10] * 5
+    one = bootstrap_interval(errors, totals, ["a"] * 5, seed=2)
+    assert one == bootstrap_interval(errors, totals, list("abcde"), seed=2)
+    assert one is not None and one[0] < 0.5 < one[1]
+
+
+def test_interval_depends_on_the_seed_alone() -> None:
+    arguments = ([1, 2, 3, 0], [9, 9, 9, 9], list("abcd"))
+    assert bootstrap_interval(*arguments, seed=1) == bootstrap_interval(*arguments, seed=1)
+    assert bootstrap_interval(*arguments, num_samples=50, seed=1) != bootstrap_interval(
+        *arguments, num_samples=50, seed=2
+    )
+
+
+@pytest.mark.parametrize("changes", [{"num_samples": 0}, {"confidence": 1.0}, {"confidence": 0.0}])
+def test_interval_settings_out_of_range(changes: dict) -> None:
+    with pytest.raises(GlyphoneError, match=r"bootstrap_samples is 0|confidence is"):
+        bootstrap_interval([1], [2], ["a"], **changes)

@@ -1,0 +1,212 @@
+"""Downloads: resumed, checked, unpacked whole or not at all, never outside of their folder."""
+
+import hashlib
+import io
+import random
+import stat
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from common import download
+from common.download import fetch, unpack
+from common.errors import GlyphoneError
+
+CONTENT = {"corpus/a.txt": b"one", "corpus/sub/b.wav": random.Random(0).randbytes(300_000)}
+
+
+def tar_of(content: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        for name, data in content.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return file.getvalue()
+
+
+def zip_of(content: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves ``archive``; cuts the first ``num_cuts`` answers after ``cut_bytes`` bytes."""
+
+    archive = b""
+    num_cuts = 0
+    cut_bytes = 100_000
+    ranges = True
+    status = 0
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/archive"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range", "")
+        self.server.requests.append(asked)
+        if self.server.status:
+            return self.send_error(self.server.status)
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.server.ranges else 0
+        if asked and start >= len(self.server.archive):
+            return self.send_error(416)
+        body = self.server.archive[start:]
+        self.send_response(206 if asked and self.server.ranges else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.server.num_cuts:
+            self.server.num_cuts -= 1
+            body = body[: self.server.cut_bytes]
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing on standard error."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("make", [tar_of, zip_of])
+@pytest.mark.parametrize("num_cuts", [0, 2])
+@pytest.mark.parametrize("ranges", [True, False])
+def test_fetch(server: Server, tmp_path: Path, make: Callable[..., bytes], num_cuts: int, ranges: bool) -> None:
+    server.archive, server.num_cuts, server.ranges = make(CONTENT), num_cuts, ranges
+    fetch(server.url, sha256(server.archive), tmp_path / "data" / "corpus", pause_seconds=0)
+    assert files(tmp_path / "data" / "corpus") == CONTENT
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["corpus"]
+    if num_cuts and ranges:
+        # Each attempt goes on where the one before was cut off.
+        assert server.requests == ["", "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_new_start_goes_on(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.archive, server.num_cuts = zip_of(CONTENT), 1
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    with pytest.raises(GlyphoneError, match="start the same command again"):
+        fetch(server.url, sha256(server.archive), tmp_path / "corpus", pause_seconds=0)
+    assert not (tmp_path / "corpus").exists()
+    fetch(server.url, sha256(server.archive), tmp_path / "corpus", pause_seconds=0)
+    assert server.requests == ["", "bytes=100000-"]
+    assert files(tmp_path / "corpus") == CONTENT
+
+
+def test_a_finished_download_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    server.archive = zip_of(CONTENT)
+    (tmp_path / "corpus.archive.part").write_bytes(server.archive)
+    fetch(server.url, sha256(server.archive), tmp_path / "corpus", pause_seconds=0)
+    assert files(tmp_path / "corpus") == CONTENT
+
+
+def test_wrong_checksum(server: Server, tmp_path: Path) -> None:
+    server.archive = zip_of(CONTENT)
+    with pytest.raises(GlyphoneError, match=f"sha256 is {sha256(server.archive)}, not {'0' * 64}"):
+        fetch(server.url, "0" * 64, tmp_path / "corpus", pause_seconds=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_not_found_is_not_tried_again(server: Server, tmp_path: Path) -> None:
+    server.status = 404
+    with pytest.raises(GlyphoneError, match="404"):
+        fetch(server.url, "0" * 64, tmp_path / "corpus", pause_seconds=0)
+    assert len(server.requests) == 1
+
+
+def tar_with(kind: bytes, name: str, target: str = "") -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        archive.addfile(member)
+    return file.getvalue()
+
+
+def zip_link() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        member = zipfile.ZipInfo("link")
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(member, "/etc/passwd")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        tar_of({"../evil": b"1"}),
+        tar_of({"/tmp/evil": b"1"}),
+        tar_of({"a/../../evil": b"1"}),
+        zip_of({"../evil": b"1"}),
+        zip_of({"/evil": b"1"}),
+        zip_of({"..\\evil": b"1"}),
+        zip_of({"C:evil": b"1"}),
+        tar_with(tarfile.SYMTYPE, "link", "/etc"),
+        tar_with(tarfile.LNKTYPE, "link", "../../etc/passwd"),
+        tar_with(tarfile.CHRTYPE, "device"),
+        tar_with(tarfile.FIFOTYPE, "pipe"),
+        zip_link(),
+        b"no archive at all",
+        b"",
+        tar_of(CONTENT)[:-1000],
+        tar_of(CONTENT, "w")[:100_000],
+    ],
+    ids=range(16),
+)
+def test_bad_archives_leave_nothing(archive: bytes, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "archive"
+    path.write_bytes(archive)
+    with pytest.raises(GlyphoneError):
+        unpack(path, tmp_path / "in" / "corpus")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "in", path]
+
+
+@pytest.mark.parametrize("make", [tar_of, zip_of])
+def test_bombs_are_stopped(make: Callable[..., bytes], tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(make({str(number): bytes(1_000_000) for number in range(5)}))
+    with pytest.raises(GlyphoneError, match="unpacks to more than"):
+        unpack(path, tmp_path / "corpus", max_bytes=4_500_000)
+    with pytest.raises(GlyphoneError, match="more than 4 files"):
+        unpack(path, tmp_path / "corpus", max_members=4)
+    assert list(tmp_path.iterdir()) == [path]
+    unpack(path, tmp_path / "corpus", max_bytes=5_000_000, max_members=5)
+
+
+def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "archive").write_bytes(zip_of(CONTENT))
+    (tmp_path / "corpus").mkdir()
+    with pytest.raises(GlyphoneError, match="exists already"):
+        unpack(tmp_path / "archive", tmp_path / "corpus")

@@ -1,0 +1,217 @@
+"""Readers of text-image corpora, in the layouts in which they are distributed."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.errors import GlyphoneError, SampleError
+from common.samples import SPLITS, Sample
+from ocr.corpora import iiit5k
+from ocr.corpora.fraktur import split_volumes
+from ocr.modality import MODALITY
+
+PAGE = """<?xml version="1.0" encoding="UTF-8"?>
+<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
+<Page imageFilename="C:\\scans\\page1.png" imageWidth="100" imageHeight="60">
+<TextRegion id="r"><Coords points="0,0 99,0 99,59 0,59"/>
+<TextLine id="l1"><Coords points="10,5 60,4 61,20 9,21"/>
+  <Word id="w"><Coords points="0,0 1,1"/><TextEquiv><Unicode>word</Unicode></TextEquiv></Word>
+  <TextEquiv index="1"><Unicode>worse</Unicode></TextEquiv>
+  <TextEquiv index="0"><Unicode> erſte Zeile </Unicode></TextEquiv>
+</TextLine>
+<TextLine id="l2"><Coords><Point x="10" y="30"/><Point x="20" y="40"/></Coords></TextLine>
+</TextRegion></Page></PcGts>"""
+
+ALTO = """<?xml version="1.0"?><alto xmlns="http://www.loc.gov/standards/alto/ns-v4#">
+<Description><MeasurementUnit>pixel</MeasurementUnit><sourceImageInformation><fileName>page1.png</fileName>
+</sourceImageInformation></Description><Layout><Page><PrintSpace><TextBlock>
+<TextLine ID="l1" HPOS="10" VPOS="5" WIDTH="52" HEIGHT="17">
+<String CONTENT="erſte"/><SP/><String CONTENT="Zei"/><HYP CONTENT="-"/></TextLine>
+<TextLine ID="l2" HPOS="0" VPOS="30" WIDTH="10" HEIGHT="10"><String CONTENT="a"/><String CONTENT="b"/></TextLine>
+</TextBlock></PrintSpace></Page></Layout></alto>"""
+
+BOMB = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;&x;">]>
+<PcGts><Page>&y;</Page></PcGts>"""
+EXTERNAL = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><alto>&x;</alto>"""
+
+
+def listed(name, root, **chosen):
+    reader = MODALITY.corpora[name]
+    return list(reader.read(reader.Settings(**chosen), root, 1))
+
+
+def page_image(path):
+    values = np.arange(6000, dtype=np.uint32).reshape(60, 100) % 251
+    Image.fromarray(values.astype(np.uint8)).save(path)
+    return values
+
+
+def test_page_xml(tmp_path):
+    (tmp_path / "book" / "page").mkdir(parents=True)
+    (tmp_path / "book" / "page" / "page1.xml").write_text(PAGE)
+    values = page_image(tmp_path / "book" / "page1.png")
+    first, second = listed("page_xml", tmp_path, group_pattern="^([^/]+)/")
+    assert (first.text, first.path, first.group, first.box) == ("erſte Zeile", "book/page1.png", "book", (9, 4, 62, 22))
+    assert second.text == "" and second.box == (10, 30, 21, 41)
+    assert np.array_equal(MODALITY.load(first, tmp_path), values[4:22, 9:62])
+    assert {each.group for each in listed("page_xml", tmp_path)} == {"book/page/page1.xml"}
+
+
+def test_alto(tmp_path):
+    (tmp_path / "page1.xml").write_text(ALTO)
+    values = page_image(tmp_path / "page1.png")
+    first, second = listed("alto", tmp_path)
+    assert (first.text, second.text) == ("erſte Zei-", "a b")
+    assert np.array_equal(MODALITY.load(first, tmp_path), values[5:22, 10:62])
+
+
+@pytest.mark.parametrize(
+    ("reader", "content", "words"),
+    [
+        ("page_xml", BOMB, "entities"),
+        ("alto", BOMB, "entities"),
+        ("alto", EXTERNAL, "entities"),
+        ("page_xml", "<PcGts><Page>", "not well-formed"),
+        ("page_xml", "<alto/>", "no Page"),
+        ("alto", "<PcGts/>", "not ALTO"),
+        ("alto", ALTO.replace("pixel", "mm10"), "measured in mm10"),
+        ("alto", ALTO.replace('HPOS="10"', ""), "HPOS of line l1"),
+        ("page_xml", PAGE.replace("10,5 60,4", "10;5"), "points must be"),
+        ("page_xml", PAGE.replace("C:\\scans\\page1.png", ""), "does not name its picture"),
+        ("page_xml", '<?xml version="1.0" encoding="klingon"?><a/>', "page1.xml"),
+    ],
+)
+def test_bad_xml_is_named(tmp_path, reader, content, words):
+    (tmp_path / "page1.xml").write_text(content)
+    with pytest.raises(GlyphoneError, match=r"page1\.xml") as caught:
+        listed(reader, tmp_path)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_xml_at_all(tmp_path):
+    with pytest.raises(GlyphoneError, match="no files"):
+        listed("alto", tmp_path)
+
+
+def test_svt_original_layout(tmp_path):
+    (tmp_path / "test.xml").write_text(
+        "<tagset><image><imageName>img/1.jpg</imageName><lex>A,B</lex><taggedRectangles>"
+        '<taggedRectangle height="10" width="20" x="-2" y="3"><tag>CAFE</tag></taggedRectangle>'
+        "</taggedRectangles></image></tagset>"
+    )
+    (word,) = listed("svt", tmp_path)
+    assert (word.text, word.path, word.group, word.split) == ("CAFE", "img/1.jpg", "img/1.jpg", "test")
+    assert word.box == (0, 3, 18, 13)
+    with pytest.raises(GlyphoneError, match="not a folder of SVT"):
+        listed("svt", tmp_path / "elsewhere")
+
+
+def test_icdar(tmp_path):
+    (tmp_path / "gt.txt").write_bytes('\ufeffword_1.png, "Joe\'s"\r\nword_2.png, "a, \\"b\\""\r\n'.encode())
+    first, second = listed("icdar", tmp_path, split="test")
+    assert (first.path, first.text, first.split) == ("word_1.png", "Joe's", "test")
+    assert second.text == 'a, "b"'
+    (tmp_path / "gt.txt").write_text('word_1.png, "a"\nword_2.png a\n')
+    with pytest.raises(GlyphoneError, match=r"gt\.txt, line 2"):
+        listed("icdar", tmp_path)
+
+
+def test_line_pairs(tmp_path):
+    for name in ("b1/0001", "b1/0002", "b2/0001", "b2/gone"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.gt.txt").write_text(f"Zeile {name}\n")
+    for name in ("b1/0001.nrm.png", "b1/0001.bin.png", "b1/0002.png", "b2/0001.tif"):
+        Image.new("L", (9, 9)).save(tmp_path / name)
+    samples = listed("line_pairs", tmp_path)
+    assert [each.path for each in samples] == ["b1/0001.nrm.png", "b1/0002.png", "b2/0001.tif", "b2/gone.png"]
+    assert [each.group for each in samples] == ["b1", "b1", "b2", "b2"] and samples[0].text == "Zeile b1/0001"
+    flat = listed("line_pairs", tmp_path / "b1")
+    assert len({each.group for each in flat}) == 2
+    assert {each.group for each in listed("line_pairs", tmp_path, group_pattern=r"/(\d|g)")} == {"0", "g"}
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(GlyphoneError, match="no transcripts"):
+        listed("line_pairs", tmp_path / "empty")
+
+
+def test_iiit5k_matlab_layout(tmp_path):
+    from scipy.io import savemat
+
+    words = {"train": ["train/1_1.png", "train/2_1.png", "train/3_1.png"], "test": ["test/1_2.png", "test/9_1.png"]}
+    for split, names in words.items():
+        table = np.array([(name, "Text") for name in names], dtype=[("ImgName", object), ("GroundTruth", object)])
+        savemat(tmp_path / f"{split}data.mat", {f"{split}data": table})
+    samples = listed("iiit5k", tmp_path, validation_every=2)
+    assert {each.group: each.split for each in samples} == {
+        "train/1": "train", "train/2": "validation", "train/3": "train", "seen/1": "test", "clean/9": "test",
+    }  # fmt: skip
+    (tmp_path / "traindata.mat").write_bytes(b"rubbish")
+    with pytest.raises(GlyphoneError, match=r"traindata\.mat: not the table"):
+        listed("iiit5k", tmp_path)
+
+
+def test_fraktur_splits():
+    volumes = [f"v{number}" for number in range(1, 67)]
+    splits = split_volumes(volumes)
+    assert [volume for volume in volumes if splits[volume] == "test"] == [f"v{number}" for number in range(5, 67, 5)]
+    assert [volume for volume in volumes if splits[volume] == "validation"][:2] == ["v6", "v12"]
+    assert set(splits) == set(volumes)
+
+
+def test_paths_that_climb_out_are_rejected(tmp_path):
+    page_image(tmp_path / "outside.png")
+    (tmp_path / "corpus").mkdir()
+    for path in ("../outside.png", str(tmp_path / "outside.png"), "a/../../outside.png", "..\\outside.png"):
+        with pytest.raises(SampleError) as caught:
+            MODALITY.load(Sample("a", path, "x", "g", "train"), tmp_path / "corpus")
+        assert caught.value.code == "outside_corpus"
+
+
+def codes(image):
+    return {code for code, _ in MODALITY.inspect(image)}
+
+
+def test_inspect():
+    rng = np.random.default_rng(0)
+    fine = rng.integers(0, 256, (32, 90)).astype(np.uint8)
+    assert codes(fine) == set()
+    assert codes(np.full((32, 90), 200, np.uint8)) == {"blank"}
+    assert codes((fine // 16 + 100).astype(np.uint8)) == {"low_contrast"}
+    assert codes(fine[:5]) == {"tiny"} and "tiny" in codes(fine[:1, :1])
+    assert codes(fine.T) == {"rotated"}
+
+
+def test_preview_digest_length():
+    image = np.random.default_rng(0).integers(0, 256, (200, 900)).astype(np.uint8)
+    media, data = MODALITY.preview(image)
+    assert media == "image/png" and data.startswith(b"\x89PNG") and (media, data) == MODALITY.preview(image)
+    assert int.from_bytes(data[20:24]) == 64  # height in the PNG header
+    assert int.from_bytes(MODALITY.preview(np.zeros((40, 9000), np.uint8))[1][16:20]) == 1600
+    assert MODALITY.digest(image) == MODALITY.digest(image.copy()) != MODALITY.digest(image.T)
+    assert MODALITY.digest(np.zeros((2, 6), np.uint8)) != MODALITY.digest(np.zeros((3, 4), np.uint8))
+    assert MODALITY.length(image) == 900
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "number"), [("iiit5k", "iiit5k", 3500), ("svt", "svt", 647), ("fraktur", "fraktur", 3226)]
+)
+def test_real_corpora(shared_data, name, folder, number):
+    root = shared_data / "ocr" / folder
+    if not root.is_dir():
+        pytest.skip(f"not there: {root}")
+    samples = listed(name, root)
+    assert len(samples) == len({each.id for each in samples}) == number
+    groups = {split: {each.group for each in samples if each.split == split} for split in SPLITS}
+    assert not (groups["train"] & groups["test"] or groups["validation"] & (groups["train"] | groups["test"]))
+    for each in samples[:: number // 20]:
+        assert MODALITY.slices(MODALITY.load(each, root), MODALITY.SliceSettings()).shape[1] == 32
+
+
+def test_iiit5k_clean_slice_is_the_marked_one(shared_data):
+    root = shared_data / "ocr" / "iiit5k"
+    if not root.is_dir():
+        pytest.skip(f"not there: {root}")
+    from common.tables import read_table
+
+    marked = {row["path"] for row in read_table(root / "test.tsv") if row["source_in_train"] == "0"}
+    samples = iiit5k.READER.read(iiit5k.Iiit5kSettings(), root, 1)
+    assert {each.path for each in samples if each.group.startswith("clean/")} == marked

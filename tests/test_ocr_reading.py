@@ -1,0 +1,185 @@
+"""Any image file becomes upright grey pixels, or one SampleError with a reason."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from common.errors import SampleError
+from common.samples import REASONS
+from ocr.reading import MAX_PIXELS, read
+
+
+def picture(height=20, width=40):
+    """RGB picture with a grey ramp and a dark block: nothing about it is symmetric."""
+    values = np.tile(np.linspace(120, 250, width).astype(np.uint8), (height, 1))
+    values[2 : height // 2, 3 : width // 3] = 10
+    return Image.fromarray(values).convert("RGB")
+
+
+def save(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def reason(path, **arguments):
+    with pytest.raises(SampleError) as caught:
+        read(path, **arguments)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value.code in REASONS
+    return caught.value.code
+
+
+GREY = np.asarray(picture().convert("L"))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.gif", "a.jpg", "a.webp", "a.ppm", "ünï.png"])
+def test_formats(tmp_path, name):
+    options = {"quality": 100} if name.endswith(("jpg", "webp")) else {}
+    result = read(save(tmp_path / name, picture(), **options))
+    assert result.dtype == np.uint8 and result.flags["C_CONTIGUOUS"]
+    assert np.abs(result.astype(int) - GREY).max() <= 12
+
+
+def test_suffix_does_not_matter(tmp_path):
+    path = tmp_path / "a.png"
+    picture().save(path, format="JPEG", quality=100)
+    assert np.abs(read(path).astype(int) - GREY).mean() < 3
+
+
+def test_16_bits_are_scaled(tmp_path):
+    values = np.array([[0, 257, 40000, 65535]], np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), values)
+    assert read(tmp_path / "a.png").tolist() == [[0, 1, 156, 255]]
+    cv2.imwrite(str(tmp_path / "b.tif"), (GREY.astype(np.uint16) * 257))
+    assert (read(tmp_path / "b.tif") == GREY).all()
+
+
+def test_bilevel_and_palette(tmp_path):
+    bilevel = picture().convert("1")
+    expected = np.asarray(bilevel.convert("L"))
+    assert (read(save(tmp_path / "a.png", bilevel)) == expected).all()
+    assert (read(save(tmp_path / "a.tif", bilevel, compression="group4")) == expected).all()
+    assert np.abs(read(save(tmp_path / "p.png", picture().quantize(64))).astype(int) - GREY).max() <= 16
+
+
+def test_cmyk(tmp_path):
+    path = save(tmp_path / "a.jpg", picture().convert("CMYK"), quality=100)
+    assert np.abs(read(path).astype(int) - GREY).mean() < 4
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_white(tmp_path, mode):
+    image = picture().convert(mode)
+    image.putalpha(Image.fromarray(np.where(GREY == 10, 255, 0).astype(np.uint8)))
+    expected = np.where(GREY == 10, 10, 255)
+    assert (read(save(tmp_path / "a.png", image)) == expected).all()
+
+
+def test_white_letters_on_transparent_ground_stay_visible(tmp_path):
+    image = Image.new("RGBA", (40, 20), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 255), (5, 5, 15, 15))
+    result = read(save(tmp_path / "a.png", image))
+    assert result[8, 8] == 255 and result[0, 0] == 0
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("name", "alpha"), [("a.jpg", False), ("a.png", False), ("a.png", True), ("a.tif", False)])
+def test_exif_orientation(tmp_path, orientation, name, alpha):
+    image = picture()
+    if alpha:
+        image.putalpha(255)
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's number of the stored form of an upright picture
+    stored = image.transpose(Image.Transpose(undo[orientation])) if orientation > 1 else image
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / name, stored, exif=exif, **({"quality": 100} if name.endswith("jpg") else {}))
+    result = read(path)
+    assert result.shape == GREY.shape
+    assert np.abs(result.astype(int) - GREY).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
+def test_first_picture_of_several(tmp_path, name):
+    path = save(tmp_path / name, picture(), save_all=True, append_images=[Image.new("RGB", (40, 20))], lossless=True)
+    assert np.abs(read(path).astype(int) - GREY).max() <= 12
+
+
+def test_one_pixel(tmp_path):
+    assert read(save(tmp_path / "a.png", Image.new("L", (1, 1), 77))).tolist() == [[77]]
+
+
+def test_box(tmp_path):
+    path = save(tmp_path / "a.png", picture())
+    assert (read(path, (0, 0, 40, 20)) == GREY).all()
+    assert (read(path, (3, 2, 4, 9)) == GREY[2:9, 3:4]).all()
+    for box in [(-1, 0, 5, 5), (0, 0, 41, 20), (0, 0, 40, 21), (5, 0, 5, 5), (9, 3, 4, 8)]:
+        assert reason(path, box=box) == "out_of_range"
+
+
+def test_what_is_no_image(tmp_path):
+    assert reason(tmp_path / "gone.png") == "missing_file"
+    assert reason(tmp_path) == "unreadable"
+    for content in (b"", b"\0", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>", b"RIFF\0\0\0\0WAVE"):
+        (tmp_path / "a.png").write_bytes(content)
+        assert reason(tmp_path / "a.png") == "unreadable"
+
+
+def test_floating_point_pixels_are_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.tif"), np.zeros((4, 4), np.float32))
+    assert reason(tmp_path / "a.tif") == "unreadable"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.gif", "a.bmp"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_truncated(tmp_path, name, share):
+    path = save(tmp_path / name, picture(60, 90))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert reason(path) == "unreadable"
+
+
+def test_decompression_bomb_is_refused_by_its_header(tmp_path):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    for side in (8000, 60000, 2**31 - 1):
+        header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+        content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+        (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+        assert side * side > MAX_PIXELS
+        assert reason(tmp_path / "bomb.png") == "over_limit"
+
+
+@settings(deadline=None, max_examples=80)
+@given(data=st.data(), name=st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"]))
+def test_damaged_files_end_in_pixels_or_a_reason(tmp_path_factory, data, name):
+    buffer = io.BytesIO()
+    picture().save(buffer, name)
+    content = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "a"
+    path.write_bytes(content)
+    try:
+        result = read(path)
+    except SampleError as error:
+        assert error.code in REASONS
+    else:
+        assert result.dtype == np.uint8 and result.ndim == 2 and result.size
+
+
+def test_formats_of_real_files(shared_data):
+    folder = shared_data / "ocr" / "lines" / "formats"
+    if not folder.is_dir():
+        pytest.skip(f"not there: {folder}")
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".png", ".jpg"):
+            expected = np.asarray(Image.open(path).convert("RGBA").convert("L"))
+            assert read(path).shape == expected.shape

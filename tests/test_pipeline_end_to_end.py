@@ -1,0 +1,174 @@
+"""A miniature of both pipelines in a copy of the checkout, through DVC as a person runs it. Minutes: marked slow."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.recipes import override
+from benchmarks.workspace import commit, copy_tree, environment
+
+MODALITIES = ("audio", "ocr")
+STAGES = ("prepare", "extract", "train", "evaluate", "report")
+RECIPE = "tests/recipes/mini.yaml"
+# Six epochs do not make a recogniser; they make one that has clearly left "nothing" (error rate 1) behind.
+MOST_CHARACTER_ERRORS = {"audio": 0.75, "ocr": 0.75}
+
+pytestmark = pytest.mark.slow
+
+
+class Copy:
+    """A copy of the checkout with commands run in it, cut off from the network."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *command: str) -> str:
+        """Standard output and error of a Python module's command, which must succeed."""
+        # Whoever calls home through a proxy finds none: what these tests do must work offline.
+        offline = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.folder,
+            env=environment() | offline,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout[-4000:]}"
+        return done.stdout
+
+    def repro(self) -> tuple[set[str], set[str]]:
+        """Run ``dvc repro``: (stages that ran, stages that the run cache served)."""
+        output = self.run("dvc", "repro")
+        ran = {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")}
+        cached = {line.split("'")[1] for line in output.splitlines() if "is cached - skipping run" in line}
+        return ran, cached
+
+    def set(self, **overrides: object) -> None:
+        """Set parameters; ``__`` stands for the dots of their keys."""
+        override(self.folder / "params.yaml", {key.replace("__", "."): value for key, value in overrides.items()})
+
+    def digests(self, *folders: str) -> dict[str, str]:
+        """Relative path → SHA-256 of all files below folders."""
+        files = [path for folder in folders for path in (self.folder / folder).rglob("*") if path.is_file()]
+        return {
+            path.relative_to(self.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+        }
+
+    def metrics(self, modality: str) -> dict:
+        return json.loads((self.folder / "results" / modality / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """The copy after one ``dvc repro`` of the miniature recipe."""
+    folder = tmp_path_factory.mktemp("end_to_end") / "glyphone"
+    copy_tree(folder)
+    made = Copy(folder)
+    made.run("pipelines.recipe", RECIPE)
+    commit(folder)
+    ran, _ = made.repro()
+    assert ran == {f"{stage}@{modality}" for stage in STAGES for modality in MODALITIES}
+    yield made
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_results_are_there(copy: Copy, modality: str) -> None:
+    results = copy.folder / "results" / modality
+    for name in ("report.html", "metrics.json", "hypotheses.jsonl", "history.csv", "lengths.csv", "errors.csv"):
+        assert (results / name).stat().st_size > 0, name
+    assert "<html" in (results / "report.html").read_text(encoding="utf-8")[:500]
+    assert {path.name for path in (copy.folder / "models" / modality).iterdir()} >= {
+        "model.safetensors",
+        "bundle.json",
+        "README.md",
+    }
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_the_network_learned(copy: Copy, modality: str) -> None:
+    assert copy.metrics(modality)["characters"]["rate"] < MOST_CHARACTER_ERRORS[modality]
+
+
+def test_a_second_repro_runs_nothing(copy: Copy) -> None:
+    started = time.monotonic()
+    assert copy.repro() == (set(), set())
+    assert time.monotonic() - started < 10
+
+
+def test_an_evaluation_parameter_reruns_evaluation_only_and_switching_back_is_served(copy: Copy) -> None:
+    before = copy.digests("results")
+    copy.set(ocr__evaluate__confidence=0.5)
+    ran, _ = copy.repro()
+    assert "evaluate@ocr" in ran
+    assert ran <= {"evaluate@ocr", "report@ocr"}
+    assert copy.digests("results") != before
+    copy.set(ocr__evaluate__confidence=0.95)
+    ran, cached = copy.repro()
+    assert ran == set()
+    assert "evaluate@ocr" in cached
+    assert copy.digests("results") == before
+
+
+def test_metrics_parameters_and_plots_are_shown_offline(copy: Copy) -> None:
+    shown = json.loads(copy.run("dvc", "metrics", "show", "--json"))
+    files = shown[""]["data"]
+    for modality in MODALITIES:
+        data = files[f"results/{modality}/metrics.json"]["data"]
+        assert data["characters"]["rate"] == copy.metrics(modality)["characters"]["rate"]
+
+    copy.set(audio__training__epochs=7)
+    changed = json.loads(copy.run("dvc", "params", "diff", "--json"))
+    assert changed["params.yaml"]["audio.training.epochs"] == {"old": 6, "new": 7, "diff": 1}
+    copy.set(audio__training__epochs=6)
+
+    copy.run("dvc", "plots", "show")
+    page = (copy.folder / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    assert "history.csv" in page
+    assert not [line for line in page.splitlines() if "<script" in line and "src=" in line and "http" in line]
+    shutil.rmtree(copy.folder / "dvc_plots")
+
+
+def test_prepare_extract_and_train_give_the_same_bytes_twice(copy: Copy) -> None:
+    folders = [f"{top}/{modality}" for top in ("data", "models") for modality in MODALITIES]
+    before = copy.digests(*folders)
+    for folder in folders:
+        shutil.rmtree(copy.folder / folder)
+    shutil.rmtree(copy.folder / ".state", ignore_errors=True)
+    for modality in MODALITIES:
+        for stage in ("prepare", "extract", "train"):
+            copy.run(f"pipelines.{stage}", modality)
+    again = copy.digests(*folders)
+    names = {name for name in before if not name.endswith(".gitignore")}
+    assert {name: again.get(name) for name in names} == {name: before[name] for name in names}
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_the_model_transcribes_a_file(copy: Copy, modality: str, tmp_path: Path) -> None:
+    if modality == "audio":
+        import numpy as np
+        import soundfile
+
+        file = tmp_path / "tone.wav"
+        soundfile.write(file, 0.1 * np.sin(np.arange(16000) / 20), 16000)
+    else:
+        from PIL import Image, ImageDraw
+
+        file = tmp_path / "word.png"
+        image = Image.new("L", (120, 40), 255)
+        ImageDraw.Draw(image).text((10, 12), "Hello", fill=0)
+        image.save(file)
+    output = tmp_path / "texts.jsonl"
+    copy.run("pipelines.transcribe", f"models/{modality}", str(file), "-o", str(output), "-f", "jsonl")
+    rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 1
+    assert isinstance(rows[0]["text"], str)

@@ -1,0 +1,205 @@
+"""Recipes: merged over the default, checked, written with the listings of their corpora."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import GlyphoneError, SettingsError
+from pipelines import recipe
+from pipelines.listing import listing
+from pipelines.modalities import MODULES
+from pipelines.recipe import main, merge
+from pipelines.settings import load, read
+from tests.toy.workspace import rows, write_corpus
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("default", "an4", "fsdd", "iiit5k", "fraktur", "lines", "speech")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with the toy as its one modality and three recipes."""
+    folder = tmp_path / "repository"
+    (folder / "recipes").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("GLYPHONE_DATA", raising=False)
+    for name in list(MODULES):
+        monkeypatch.delitem(MODULES, name)
+    monkeypatch.setitem(MODULES, "toy", "tests.toy.modality")
+    (folder / "recipes" / "default.yaml").write_text(
+        "seed: 1\nmodalities: [toy]\ntoy:\n  corpora:\n    - reader: synthetic\n"
+        "  training:  # how long\n    epochs: 5  # passes\n    learning_rate: 1e-3\n"
+    )
+    (folder / "recipes" / "mine.yaml").write_text(
+        "toy:\n  corpora:\n    - reader: manifest\n      manifest: manifest.jsonl\n      root: corpus\n"
+        "  training: {epochs: 7}\n"
+    )
+    (folder / "recipes" / "own.yaml").write_text("toy:\n  corpora:\n    - {reader: folder, root: ''}\n")
+    write_corpus(folder / "corpus", rows(2, 2))
+    return folder
+
+
+def params() -> dict[str, Any]:
+    return load("params.yaml")
+
+
+def test_default_recipe_keeps_its_comments(workspace: Path) -> None:
+    main(["default"])
+    text = Path("params.yaml").read_text("utf-8")
+    assert "recipe: default" in text and "# passes" in text and "learning_rate: 1e-3" in text
+    assert read("toy", "training").training.learning_rate == 1e-3
+
+
+def test_overrides_lie_over_the_default(workspace: Path) -> None:
+    main(["mine"])
+    tree = params()
+    assert tree["toy"]["training"] == {"epochs": 7, "learning_rate": 1e-3}
+    assert tree["recipe"] == "mine"
+    assert [entry["reader"] for entry in tree["toy"]["corpora"]] == ["manifest"]
+    assert tree["toy"]["corpora"][0]["listing"] == listing(Path("corpus"))
+
+
+def test_again_the_same_bytes(workspace: Path) -> None:
+    contents = []
+    for arguments in (["mine"], ["default"], ["mine"], ["--refresh"]):
+        main(arguments)
+        contents.append(Path("params.yaml").read_bytes())
+    assert contents[0] == contents[2] == contents[3] != contents[1]
+
+
+def test_refresh_keeps_edits_and_sees_a_changed_corpus(workspace: Path) -> None:
+    main(["mine"])
+    path = Path("params.yaml")
+    path.write_text(path.read_text("utf-8").replace("epochs: 7", "epochs: 9"), "utf-8")
+    before = params()["toy"]["corpora"][0]["listing"]
+    (workspace / "corpus" / "new.numbers").write_text("1", "utf-8")
+    main(["--refresh"])
+    assert params()["toy"]["training"]["epochs"] == 9
+    assert params()["toy"]["corpora"][0]["listing"] != before
+
+
+def test_refresh_without_params_takes_the_default(workspace: Path) -> None:
+    main(["--refresh"])
+    assert params()["recipe"] == "default"
+
+
+def test_targets(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["default"])
+    main(["--targets"])
+    assert capsys.readouterr().out == "report@toy\n"
+
+
+def test_a_recipe_of_ones_own(workspace: Path) -> None:
+    (workspace.parent / "night shift.yaml").write_text("toy: {training: {epochs: 50}}", "utf-8")
+    main(["../night shift.yaml"])
+    assert params()["recipe"] == "night shift"
+    assert params()["toy"]["training"]["epochs"] == 50
+
+
+def test_root_points_to_a_folder_or_a_table(workspace: Path, tmp_path: Path) -> None:
+    write_corpus(tmp_path / "elsewhere", rows(3, 1))
+    (tmp_path / "elsewhere" / "a.numbers").write_text("1 2", "utf-8")
+    main(["own", "--root", "../elsewhere"])
+    assert params()["toy"]["corpora"][0]["root"] == str(tmp_path / "elsewhere")
+    main(["--refresh"])
+    main(["own", "--root", str(tmp_path / "elsewhere" / "manifest.jsonl")])
+    (entry,) = params()["toy"]["corpora"]
+    assert (entry["reader"], entry["manifest"]) == ("manifest", "manifest.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nobody"], "recipe 'nobody': there are default, mine, own"),
+        (["own"], "toy.corpora.0.root: the folder of the corpus is needed: set it, or call with --root"),
+        (["own", "--root", "/no/such"], "--root /no/such: there is no such folder"),
+        (["default", "--root", "corpus"], "it has none"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_params_alone(workspace: Path, arguments: list[str], words: str) -> None:
+    main(["mine"])
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(GlyphoneError) as error:
+        main(arguments)
+    assert words in str(error.value) and "\n" not in str(error.value)
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_missing_folder_says_where_it_looked(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree("corpus")
+    monkeypatch.setenv("GLYPHONE_DATA", "/somewhere")
+    with pytest.raises(GlyphoneError, match=r"'corpus'.*/somewhere/corpus, \.\./shared/data/corpus.*GLYPHONE_DATA"):
+        main(["mine"])
+
+
+def test_wrong_settings_are_not_written(workspace: Path) -> None:
+    Path("recipes/mine.yaml").write_text("toy: {training: {epochs: many}}", "utf-8")
+    with pytest.raises(SettingsError, match="epochs"):
+        main(["mine"])
+    assert not Path("params.yaml").exists()
+
+
+def test_data_folder_of_the_environment_comes_first(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_corpus(workspace.parent / "data" / "corpus", rows(5, 1))
+    monkeypatch.setenv("GLYPHONE_DATA", str(workspace.parent / "data"))
+    main(["mine"])
+    assert params()["toy"]["corpora"][0]["listing"] == listing(workspace.parent / "data" / "corpus")
+
+
+def test_listing_sees_names_sizes_and_texts(tmp_path: Path) -> None:
+    def write(name: str, content: bytes) -> str:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+        return listing(tmp_path)
+
+    seen = [listing(tmp_path), write("a/x.wav", b"123"), write("a/x.txt", b"hello"), write("text", b"x 1")]
+    seen += [write("a/x.txt", b"hallo"), write("text", b"x 2"), write("a/x.wav", b"1234"), write("b.png", b"")]
+    assert len(set(seen)) == len(seen)
+    # A recording counts by its size: 100,000 of them are not read through for each run.
+    assert write("a/x.wav", b"4321") == seen[-1]
+    assert write(".hidden", b"1") == seen[-1]
+
+
+maps = st.recursive(
+    st.integers() | st.lists(st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=10,
+).filter(lambda tree: isinstance(tree, dict))
+
+
+@settings(deadline=None, max_examples=60)
+@given(maps, maps)
+def test_merge(base: dict, override: dict) -> None:
+    def leaves(tree: Any, key: tuple = ()) -> dict[tuple, Any]:
+        if not isinstance(tree, dict):
+            return {key: tree}
+        return {where: leaf for name in tree for where, leaf in leaves(tree[name], (*key, name)).items()}
+
+    merged = json.loads(json.dumps(base))
+    merge(merged, override)
+    assert leaves(override).items() <= leaves(merged).items()
+    for key, value in leaves(merged).items():
+        assert leaves(override).get(key, leaves(base).get(key)) == value
+    again = json.loads(json.dumps(merged))
+    merge(again, override)
+    assert again == merged
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipes_of_the_repository(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every recipe fits the settings; the roots need not be there for that."""
+    monkeypatch.chdir(ROOT)
+    assert len((ROOT / "recipes" / f"{name}.yaml").read_text("utf-8").splitlines()) <= 100
+    tree = recipe.compose(name)
+    for key, _, entry in recipe.folders_needed(tree):
+        assert key
+        entry["root"] = str(tmp_path)
+    recipe.fill_listings(tree, download=False)
+    recipe.write_params(tree, tmp_path / "params.yaml")
+    for modality in tree["modalities"]:
+        assert read(modality, "corpora", path=tmp_path / "params.yaml").corpora

@@ -1,0 +1,193 @@
+"""The report as a page: what it says, what it must never do, and the files and the command behind it."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from common.errors import GlyphoneError
+from common.report import samples
+from common.report.gather import gather
+from common.report.page import render
+from common.report.sources import Sources, read_sources
+from tests.report_world import HEBREW, HOSTILE, build, rows_of, with_settings
+
+DECODING = {"decoding": {"engine": "beam", "beam_width": 16}}
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with attributes, and the text outside style and script."""
+
+    VOID = {"meta", "link", "img", "input", "br"}  # noqa: RUF012
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.parts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.parts.append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("world")
+    for modality in ("audio", "ocr"):
+        build(root, modality, rows_of(60))
+    return root
+
+
+def page_of(world: Path, modality: str = "audio", num_worst: int = 10) -> str:
+    return render(gather(read_sources(modality, world), modality, "default", num_worst, 1, DECODING))
+
+
+def test_the_page_says_it_all(world: Path) -> None:
+    page = Page(page_of(world))
+    assert not page.open
+    metrics = read_sources("audio", world).metrics
+    for text in (
+        *(
+            metrics["line"],
+            "Apache-2.0; not stated",
+            "1,234,567",
+            "2\u00a0h\u00a001\u00a0min",
+            "3\u00a0min\u00a014\u00a0s",
+        ),
+        *("1 group stands in two splits", "Split by group.", "60 times, 50 shown", "beam search, 16 prefixes"),
+        *("the transcript is empty after normalisation", "30 without a split", "could not be read: not a sound file"),
+        *("make repro RECIPE=default", "python -m pipelines.transcribe models/audio", HEBREW, "an4, synthetic"),
+    ):
+        assert text in page.text, text
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+    assert sum(tag == "audio" for tag, _ in page.elements) == 17, "10 worst and 8 random; one could not be read"
+
+
+def test_what_comes_from_data_is_text_everywhere(world: Path) -> None:
+    source = page_of(world, "ocr")
+    page = Page(source)
+    assert HOSTILE not in source and page.text.count(HOSTILE) > 5
+    assert [tag for tag, _ in page.elements].count("script") == 1
+    for tag, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")], f"<{tag}> has a handler"
+        if tag in ("img", "audio"):
+            assert re.match(r"data:(image/png|audio/wav);base64,[A-Za-z0-9+/=]+$", attributes["src"])
+    assert not re.search(r"(?:src|href)=\"(?!#|data:)", source)
+    assert "http" not in re.sub(r"http-equiv", "", source)
+
+
+def test_the_policy_fits_style_and_script(world: Path) -> None:
+    import base64
+    import hashlib
+
+    source = page_of(world)
+    for element in ("style", "script"):
+        [content] = re.findall(rf"<{element}>(.*?)</{element}>", source, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}'" in source
+
+
+def test_the_same_results_give_the_same_bytes(world: Path) -> None:
+    assert page_of(world) == page_of(world)
+
+
+def test_transcripts_know_their_direction(world: Path) -> None:
+    page = Page(page_of(world))
+    transcripts = [attributes for _, attributes in page.elements if attributes.get("class") == "transcript"]
+    assert len(transcripts) > 100 and all(each["dir"] == "auto" for each in transcripts)
+
+
+def test_an_empty_test_set_is_still_a_page(tmp_path: Path) -> None:
+    build(tmp_path, "audio", [], num_epochs=0)
+    page = Page(page_of(tmp_path))
+    assert "No sample has an error." in page.text and "There is no test sample." in page.text
+
+
+def test_a_perfect_model_has_no_confusions(tmp_path: Path) -> None:
+    rows = [row for row in rows_of(30) if row["reference"] == row["hypothesis"]]
+    build(tmp_path, "ocr", rows)
+    page = Page(page_of(tmp_path, "ocr"))
+    assert "No character was wrong." in page.text and "No word was missed." in page.text
+
+
+def test_the_table_is_capped_and_says_so(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "MAX_TABLE_ROWS", 25)
+    page = Page(page_of(world))
+    assert "25 samples with the highest character error rate of 60" in " ".join(page.text.split())
+    assert sum("data-sort" in attributes for _, attributes in page.elements) == 4 * 25
+
+
+# Files and command
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("results/audio/metrics.json", None, "no such file"),
+        ("results/audio/metrics.json", "[]", "JSON object"),
+        ("results/audio/history.csv", "epoch,loss\n1,2\n", "columns missing: train_loss"),
+        ("results/audio/lengths.csv", "bin,count,split\nx,1,test\n", "could not convert"),
+        ("results/audio/hypotheses.jsonl", '{"id": "a"}\n', "'a': keys missing: group"),
+        ("data/audio/findings.json", '[{"code": "x"}]', "not a list of findings"),
+        ("data/audio/slices/test.arrow", "no arrow", "not a store"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, path: str, content: str | None, message: str) -> None:
+    build(tmp_path, "audio", rows_of(6))
+    file = tmp_path / path
+    if content is None:
+        file.unlink()
+    else:
+        file.write_text(content)
+    with pytest.raises(GlyphoneError, match=message) as caught:
+        read_sources("audio", tmp_path)
+    assert file.name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_history_that_is_no_number_is_left_out_of_the_curve(world: Path) -> None:
+    sources: Sources = read_sources("audio", world)
+    assert sources.history[0]["validation_loss"] is None and sources.history[1]["validation_loss"] > 0
+
+
+def test_the_command_writes_the_page_without_torch(world: Path, repository: Path) -> None:
+    with_settings(world, repository)
+    code = (
+        "import sys; from pipelines.report import report; report('audio'); "
+        "print(*(name for name in ('torch', 'cv2', 'soundfile') if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=world,
+        env={"PYTHONPATH": str(repository), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in done.stdout.split()
+    page = (world / "results" / "audio" / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and str(world) not in page and page.count("<audio") > 20

@@ -1,0 +1,165 @@
+"""Settings: what is accepted, and that all mistakes are named together, before any work."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import SettingsError
+from pipelines.modalities import MODULES
+from pipelines.settings import read
+
+GOOD: dict[str, Any] = {
+    "seed": 1,
+    "modalities": ["toy"],
+    "toy": {"corpora": [{"reader": "synthetic"}], "training": {}, "slices": {}},
+}
+
+
+@pytest.fixture(autouse=True)
+def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODULES, "toy", "tests.toy.modality")
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return tmp_path / "params.yaml"
+
+
+def write(path: Path, *changes: tuple[str, Any]) -> Path:
+    """GOOD with values at dotted keys replaced."""
+    tree = json.loads(json.dumps(GOOD))
+    for key, value in changes:
+        *folders, last = key.split(".")
+        place = tree
+        for folder in folders:
+            place = place[int(folder)] if isinstance(place, list) else place.setdefault(folder, {})
+        place[last] = value
+    path.write_text(json.dumps(tree), "utf-8")
+    return path
+
+
+def mistakes(path: Path) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        read("toy", path=path)
+    return str(error.value).split("\n")
+
+
+def test_only_what_is_asked_for(params: Path) -> None:
+    chosen = read("toy", "seed", "text", "corpora", path=write(params))
+    assert set(vars(chosen)) == {"seed", "text", "corpora"}
+    assert (chosen.seed, chosen.text.case) == (1, "keep")
+    (corpus,) = chosen.corpora
+    assert (corpus.name, corpus.reader, corpus.own.num_train) == ("synthetic", "synthetic", 6)
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.0e-3", "0.001", "1e-05", "+1e-3"])
+def test_floats_as_yaml_1_2_has_them(params: Path, text: str) -> None:
+    """YAML 1.1, and PyYAML with it, reads 1e-3 as a string; `dvc exp run -S` writes such numbers."""
+    head = "seed: 1\nmodalities: [toy]\ntoy:\n  corpora:\n    - reader: synthetic\n"
+    params.write_text(f"{head}  training:\n    learning_rate: {text}\n", "utf-8")
+    assert read("toy", "training", path=params).training.learning_rate == float(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("toy.training.learning_rate", "1e-3", "must be a valid number"),
+        ("toy.training.learning_rate", True, "must be a valid number"),
+        ("toy.training.learning_rate", -1, "must be greater than 0"),
+        ("toy.training.epochs", 1.5, "must be a valid integer"),
+        ("toy.training.epochs", "7", "must be a valid integer"),
+        ("toy.training.epochs", None, "must be a valid integer"),
+        ("toy.training.epoch", 3, "unknown key"),
+        ("toy.text.case", "title", "must be 'keep', 'lower' or 'upper'"),
+        ("toy.slices.scale", "x", "must be a valid number"),
+        ("toy.slices.height", 3, "unknown key"),
+        ("toy.corpora.0.reader", "nobody", "there are folder, manifest, synthetic"),
+        ("toy.corpora.0.num_train", "many", "must be a valid integer"),
+        ("toy.corpora.0.nonsense", 1, "unknown key"),
+        ("toy.corpora", [], "a list of at least one corpus"),
+        ("toy.corpora", [{"reader": "synthetic"}, {"reader": "synthetic"}], "'synthetic' stands twice"),
+        ("toy.corpora", ["synthetic"], "a map with at least `reader`"),
+        ("toy.corpora", [{"root": "x"}], "this key is needed"),
+        ("toy.optimiser", {}, "unknown; allowed: corpora, text"),
+        ("toy.prepare.test_share", 1.0, "must be less than 1"),
+        ("toy.text", 3, "must be an object"),
+        ("toy", 3, "a map of sections"),
+        ("seed", -1, "must be greater than or equal to 0"),
+        ("seed", "1", "must be a valid integer"),
+        ("speed", 1, "unknown key"),
+        ("modalities", ["smell"], "there are audio, ocr, toy"),
+        ("modalities", [], "at least 1 item"),
+    ],
+)
+def test_each_mistake_is_one_line_with_key_and_file(params: Path, key: str, value: Any, words: str) -> None:
+    (line,) = mistakes(write(params, (key, value)))
+    assert line.startswith(f"{params}: {key}")
+    assert words in line
+    if not isinstance(value, list | dict) and value is not None and words != "unknown; allowed":
+        assert repr(value) in line or "unknown" in line
+
+
+def test_all_mistakes_at_once(params: Path) -> None:
+    wrong = [("seed", "x"), ("toy.training.epochs", 0), ("toy.text.case", 1), ("toy.corpora.0.x", 1), ("nothing", 1)]
+    lines = mistakes(write(params, *wrong))
+    assert len(lines) == len(wrong)
+    for key, _ in wrong:
+        assert sum(f": {key}: " in line for line in lines) == 1
+
+
+def test_other_modalities_are_checked_without_their_libraries(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODULES, "other", "no.such.module")
+    tree = GOOD | {"other": {"corpora": [{"reader": "anything"}], "training": {"epochs": "many"}, "slices": {"x": 1}}}
+    params.write_text(json.dumps(tree), "utf-8")
+    (line,) = mistakes(params)
+    assert "other.training.epochs" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"seed: [1", "not YAML"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"- 1\n", "a map of settings is needed, not list"),
+        (b"", "a map of settings is needed, not NoneType"),
+        (b"seed: 1\nseed: 2\n", "not YAML"),
+        (b"seed: !!python/object/apply:os.system ['true']\n", "not YAML"),
+    ],
+)
+def test_files_that_are_no_settings(params: Path, content: bytes, words: str) -> None:
+    params.write_bytes(content)
+    (line,) = mistakes(params)
+    assert line.startswith(f"{params}: ") and words in line
+
+
+def test_missing_file_says_what_to_do(params: Path) -> None:
+    (line,) = mistakes(params)
+    assert "no such file" in line and "pipelines.recipe" in line
+
+
+def test_a_bom_and_crlf_do_not_matter(params: Path) -> None:
+    text = "seed: 1\r\nmodalities: [toy]\r\ntoy:\r\n  corpora:\r\n    - reader: synthetic\r\n"
+    params.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read("toy", "seed", path=params).seed == 1
+
+
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(section=st.sampled_from(["corpora", "text", "training", "slices", "network", "prepare"]), value=trees)
+def test_nothing_but_settings_errors(tmp_path_factory: pytest.TempPathFactory, section: str, value: Any) -> None:
+    """Whatever stands in a section: it is accepted, or refused with a line that names the section."""
+    path = write(tmp_path_factory.mktemp("settings") / "params.yaml", (f"toy.{section}", value))
+    try:
+        read("toy", section, path=path)
+    except SettingsError as error:
+        assert all(f": toy.{section}" in line for line in str(error).split("\n"))

@@ -1,0 +1,359 @@
+"""Transcribing files: order, formats, bad files, going on after a kill, the same result alone and among others."""
+
+import csv
+import errno
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audio.modality import MODALITY
+from common.bundle import write_bundle
+from common.errors import GlyphoneError
+from common.files import to_json
+from common.journal import Journal
+from common.network import Network, NetworkSettings
+from common.output import FORMATS, csv_cell, shown
+from pipelines import transcribe
+from pipelines.inputs import find_files
+from pipelines.recogniser import Recogniser
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RATE_HZ = 8000
+SYMBOLS = list(" abcdefg")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model folder with random weights, steep enough to write many different letters."""
+    folder = tmp_path_factory.mktemp("models") / "audio"
+    torch.manual_seed(3)
+    settings = NetworkSettings.model_validate(
+        {"convolutions": [{"channels": 4, "stride": [2, 2]}], "num_layers": 1, "num_hidden": 12}
+    )
+    slice_settings = MODALITY.SliceSettings()
+    num_features = MODALITY.num_features(slice_settings)
+    network = Network(settings, num_features, len(SYMBOLS) + 1)
+    network.head.weight.data *= 30
+    description = {
+        "modality": "audio",
+        "alphabet": SYMBOLS,
+        "slice_settings": slice_settings.model_dump(mode="json"),
+        "text_settings": {},
+        "num_features": num_features,
+        "step": MODALITY.step(slice_settings),
+        "unit": "s",
+        "summary": {},
+    }
+    write_bundle(folder, network.state_dict(), settings, description, "# Random\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Twelve noises of different lengths, one of them two folders down."""
+    folder = tmp_path_factory.mktemp("sounds")
+    random = np.random.default_rng(0)
+    (folder / "deep" / "er").mkdir(parents=True)
+    for number in range(12):
+        name = folder / (f"deep/er/{number:02d}.WAV" if number == 11 else f"{number:02d}.wav")
+        length = int(RATE_HZ * (0.3 + 0.17 * number))
+        rhythm = np.repeat(random.uniform(0.01, 0.5, length // 400 + 1), 400)[:length]
+        soundfile.write(name, random.normal(size=length) * rhythm * 0.3, RATE_HZ, format="WAV")
+    (folder / "notes.txt").write_text("no sound", encoding="utf-8")
+    return folder
+
+
+def call(*arguments, stdin=""):
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.transcribe", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=REPOSITORY,
+    )
+
+
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_help_answers_within_a_second():
+    begin = time.perf_counter()
+    done = call("--help")
+    assert time.perf_counter() - begin < 1
+    assert done.returncode == 0 and "MODEL" in done.stdout
+
+
+def test_three_lines_of_python(model, sounds):
+    recogniser = Recogniser.load(model)
+    hypothesis = recogniser.transcribe(sounds / "05.wav")
+    assert hypothesis.text
+    seconds = soundfile.info(sounds / "05.wav").duration
+    assert all(0 <= word.start < word.end <= seconds for word in hypothesis.words)
+
+
+@pytest.mark.parametrize("batch_slices", [1, 300, 16_000])
+def test_alone_and_among_others_is_the_same_in_order(model, sounds, batch_slices):
+    recogniser = Recogniser.load(model)
+    paths = sorted(sounds.glob("*.wav"), reverse=True)
+    results = list(recogniser.transcribe_all(paths, batch_slices))
+    assert [result.path for result in results] == [str(path) for path in paths]
+    for result in results:
+        alone = recogniser.transcribe(result.path)
+        assert result.hypothesis.text == alone.text
+        assert [(word.start, word.end) for word in result.hypothesis.words] == [(w.start, w.end) for w in alone.words]
+        assert result.hypothesis.confidence == pytest.approx(alone.confidence, abs=1e-4)
+    assert len({result.hypothesis.text for result in results}) > 6  # else the comparison would say little
+
+
+def test_rows_of_all_formats_agree(model, sounds, capfdbinary):
+    recogniser = Recogniser.load(model)
+    expected = [(str(path), recogniser.transcribe(path).text) for path in sorted(sounds.glob("*.wav"))]
+    written = {}
+    for name in ("jsonl", "txt", "csv"):
+        assert transcribe.main([str(model), str(sounds / "*.wav"), "-f", name, "--quiet"]) == 0
+        written[name] = capfdbinary.readouterr().out.decode("utf-8")
+    objects = [json.loads(line) for line in written["jsonl"].splitlines()]
+    assert [(row["path"], row["text"]) for row in objects] == expected
+    assert all(set(row) == {"path", "text", "confidence", "unit", "words"} and row["unit"] == "s" for row in objects)
+    assert all([word["text"] for word in row["words"]] == row["text"].split() for row in objects)
+    assert [tuple(line.split("\t")) for line in written["txt"].splitlines()] == expected
+    table = list(csv.DictReader(io.StringIO(written["csv"])))
+    assert [(row["path"], row["text"].removeprefix("'")) for row in table] == expected
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+49", "-5", "@SUM(A1)", "\t=1", "＝1"])
+def test_no_cell_is_a_formula(text):
+    row = {"path": text, "text": text, "confidence": 0.5, "unit": "s", "words": []}
+    (cells,) = csv.reader(io.StringIO(FORMATS["csv"].row(row)))
+    assert cells == ["'" + text, "'" + text, "0.5", "s", "[]"]
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_csv_rows_are_read_back(path, text):
+    row = {"path": path, "text": text, "confidence": 0.5, "unit": "s", "words": [{"text": text}]}
+    (cells,) = csv.reader(io.StringIO(FORMATS["csv"].row(row), newline=""))
+    assert cells == [csv_cell(path), csv_cell(text), "0.5", "s", to_json(row["words"])]
+
+
+@given(st.text(alphabet="a\\\t\n\r ä", max_size=12))
+def test_a_text_row_is_one_line_with_one_tab(path):
+    row = FORMATS["txt"].row({"path": path, "text": "words here"})
+    assert row.count("\n") == 1 and row.count("\t") == 1 and "\r" not in row
+
+
+def test_paths_that_are_no_text_are_written():
+    assert shown(os.fsdecode(b"caf\xe9.wav")) == "caf\\xe9.wav"
+
+
+def test_bad_files_are_named_and_the_others_transcribed(model, sounds, tmp_path):
+    empty, text = tmp_path / "empty.wav", sounds / "notes.txt"
+    empty.write_bytes(b"")
+    output = tmp_path / "out.jsonl"
+    names = [empty, sounds / "03.wav", text, "missing.wav", sounds / "04.wav", "x" * 5000]
+    done = call(model, *names, "-o", output, "--verify")
+    assert done.returncode == 1
+    assert [row["path"] for row in rows_of(output)] == [str(sounds / "03.wav"), str(sounds / "04.wav")]
+    end = done.stderr.split("not transcribed: ", 1)[1]
+    assert all(str(name) in end for name in (empty, text, "missing.wav"))
+    assert "4 of 6 inputs were not transcribed" in end and "Traceback" not in done.stderr
+    assert all(line.count(str(tmp_path)) <= 1 for line in end.splitlines())
+
+
+def test_folders_globs_and_lists(sounds, tmp_path):
+    all_paths, reasons = find_files([str(sounds)], MODALITY.suffixes)
+    assert not reasons
+    assert [Path(path).name for path in all_paths] == [f"{n:02d}.wav" for n in range(11)] + ["11.WAV"]
+    assert find_files([str(sounds / "**" / "*.WAV")], MODALITY.suffixes)[0] == [str(sounds / "deep" / "er" / "11.WAV")]
+    lines = ["a.wav\r\n", "\n", f"{sounds}\n", "b c.wav"]
+    listed, reasons = find_files(["z.wav", "-", "a.wav"], MODALITY.suffixes, lines)
+    assert listed == ["z.wav", "a.wav", *all_paths, "b c.wav"] and not reasons
+    # `find -print0`, and a list that an editor gave a byte order mark
+    assert find_files(["-"], (), ["\ufeffa.wav\0b.wav\0"]) == (["a.wav", "b.wav"], {})
+    assert find_files(["x" * 5000], ()) == (["x" * 5000], {})
+    odd = tmp_path / "take [1].wav"
+    odd.touch()
+    assert find_files([str(odd)], MODALITY.suffixes) == ([str(odd)], {})
+    (tmp_path / "none").mkdir()
+    paths, reasons = find_files([str(tmp_path / "none"), str(tmp_path / "no*pe")], MODALITY.suffixes)
+    assert paths == [] and set(reasons) == {str(tmp_path / "none"), str(tmp_path / "no*pe")}
+
+
+def test_goes_on_where_it_stopped(model, sounds, tmp_path, capfd):
+    whole, output = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    assert transcribe.main([str(model), str(sounds), "-o", str(whole), "--quiet"]) == 0
+    assert transcribe.main([str(model), str(sounds / "0[0-4].wav"), "-o", str(output), "--quiet"]) == 0
+    # A kill in the middle of a row leaves half of it, and perhaps half a line of the account.
+    with open(output, "ab") as file:
+        file.write(whole.read_bytes().splitlines()[5][:20])
+    progress = tmp_path / "out.jsonl.progress"
+    with open(progress, "ab") as file:
+        file.write(b'{"byt')
+    capfd.readouterr()
+    assert transcribe.main([str(model), str(sounds), "-o", str(output)]) == 0
+    assert "5 of 12 files are in" in capfd.readouterr().err
+    assert output.read_bytes() == whole.read_bytes()
+    # Once more: nothing to do, nothing changed.
+    assert transcribe.main([str(model), str(sounds), "-o", str(output)]) == 0
+    assert output.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_killed_at_any_instant_it_ends_with_the_same_bytes(model, sounds, tmp_path):
+    whole, output = tmp_path / "whole.csv", tmp_path / "out.csv"
+    assert transcribe.main([str(model), str(sounds), "-o", str(whole), "--quiet"]) == 0
+    command = [sys.executable, "-m", "pipelines.transcribe", model, sounds, "-o", output, "--batch-frames", "1"]
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL, cwd=REPOSITORY)
+    while process.poll() is None and not (output.exists() and output.read_bytes().count(b"\n") > 4):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert transcribe.main([str(model), str(sounds), "-o", str(output), "--quiet"]) == 0
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_interrupted_it_leaves_with_130_and_no_traceback(model, sounds, tmp_path):
+    output = tmp_path / "out.txt"
+    command = [sys.executable, "-m", "pipelines.transcribe", model, "-", "-o", output]
+    process = subprocess.Popen(
+        list(map(str, command)), stdin=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=REPOSITORY
+    )
+    process.stdin.write(f"{sounds / '10.wav'}\n")
+    process.stdin.flush()
+    time.sleep(1.0)  # it waits for the end of the list
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in complaint and "Traceback" not in complaint
+
+
+def test_a_closed_pipe_is_no_error(model, sounds):
+    command = f'"{sys.executable}" -m pipelines.transcribe "{model}" "{sounds}" --quiet --batch-frames 1 | head -n 1'
+    done = subprocess.run(command, shell=True, capture_output=True, encoding="utf-8", cwd=REPOSITORY)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_other_formats_models_and_files_are_not_mixed(model, sounds, tmp_path):
+    output = tmp_path / "results"
+    arguments = [str(model), str(sounds / "00.wav"), "-o", str(output), "--quiet"]
+    assert transcribe.main([*arguments, "-f", "csv"]) == 0
+    with pytest.raises(GlyphoneError, match="begun with format csv, now it is jsonl"):
+        transcribe.main([*arguments, "-f", "jsonl"])
+    assert transcribe.main([*arguments, "-f", "jsonl", "--restart"]) == 0
+    assert len(rows_of(output)) == 1
+    output.write_bytes(output.read_bytes().replace(b"{", b"[", 1))
+    with pytest.raises(GlyphoneError, match="changed since it was written"):
+        transcribe.main([*arguments, "-f", "jsonl"])
+    for place in (tmp_path, os.devnull):
+        with pytest.raises(GlyphoneError, match="a folder or a device"):
+            transcribe.main([str(model), str(sounds), "-o", str(place)])
+    foreign = tmp_path / "diary.txt"
+    foreign.write_text("Dear diary\n", encoding="utf-8")
+    with pytest.raises(GlyphoneError, match=r"diary\.txt: exists"):
+        transcribe.main([str(model), str(sounds), "-o", str(foreign)])
+    assert foreign.read_text(encoding="utf-8") == "Dear diary\n"
+
+
+def test_a_file_of_another_size_is_transcribed_anew(model, sounds, tmp_path):
+    sound, output = tmp_path / "sound.wav", tmp_path / "out.jsonl"
+    for number in (1, 2):
+        sound.write_bytes((sounds / f"{number:02d}.wav").read_bytes())
+        assert transcribe.main([str(model), str(sound), "-o", str(output), "--quiet"]) == 0
+    assert len(rows_of(output)) == 2
+
+
+def test_two_writers_of_one_file_are_told_apart(tmp_path):
+    pytest.importorskip("fcntl")
+    with Journal(tmp_path / "out", "", {}) as first:
+        with (
+            pytest.raises(GlyphoneError, match="another process is writing it"),
+            Journal(tmp_path / "out", "", {}),
+        ):
+            pass
+        first.add([("a", 1, "row\n")])
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "row\n"
+
+
+def test_cut_anywhere_a_journal_goes_on_with_whole_rows(tmp_path):
+    path = tmp_path / "out"
+    rows = [(name, 7, f"{name} and ünder\nsecond line\n") for name in "abcd"]
+    with Journal(path, "head\n", {"k": "v"}) as journal:
+        for row in rows:
+            journal.add([row])
+    whole, account = path.read_bytes(), (tmp_path / "out.progress").read_bytes()
+    for cut in range(0, len(whole) + 1, 7):
+        path.write_bytes(whole[:cut])
+        (tmp_path / "out.progress").write_bytes(account)
+        with Journal(path, "head\n", {"k": "v"}) as journal:
+            journal.add([row for row in rows if row[:2] not in journal.done])
+        assert path.read_bytes() == whole
+    for cut in range(0, len(account) + 1, 23):
+        path.write_bytes(whole)
+        (tmp_path / "out.progress").write_bytes(account[:cut])
+        with Journal(path, "head\n", {"k": "v"}) as journal:
+            journal.add([row for row in rows if row[:2] not in journal.done])
+        assert path.read_bytes() == whole
+        assert (tmp_path / "out.progress").read_bytes() == account
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
+    path = tmp_path / "out"
+
+    def full(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Journal(path, "", {}) as journal:
+        journal.add([("a", 1, "first\n")])
+    with pytest.raises(GlyphoneError, match="No space left"), Journal(path, "", {}) as journal:
+        monkeypatch.setattr("common.journal._sync", full)
+        journal.add([("b", 1, "second\n")])
+    monkeypatch.undo()
+    with Journal(path, "", {}) as journal:
+        assert journal.done == {("a", 1)}
+        journal.add([("b", 1, "second\n")])
+    assert path.read_text(encoding="utf-8") == "first\nsecond\n"
+
+
+def test_models_of_another_version(model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    description = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    description["slice_settings"]["aura"] = 3
+    (folder / "bundle.json").write_text(json.dumps(description), encoding="utf-8")
+    with pytest.raises(GlyphoneError, match="not of this version of Glyphone: aura"):
+        Recogniser.load(folder)
+
+
+def test_models_that_are_none(model, sounds, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "alien").mkdir()
+    (tmp_path / "alien" / "bundle.json").write_text('{"modality": "smell", "format_version": 1}', encoding="utf-8")
+    sentences = {"missing": "no such folder", "empty": "not a model folder", "alien": "'smell': there are audio, ocr"}
+    for name, sentence in sentences.items():
+        done = call(tmp_path / name, sounds)
+        assert done.returncode == 2
+        assert sentence in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
+
+
+def test_wrong_calls(model, sounds):
+    assert call(model).returncode == 2
+    assert "no files named" in call(model, "-").stderr
+    for device in ("toaster", "meta"):
+        with pytest.raises(GlyphoneError, match=f"device '{device}'"):
+            Recogniser.load(model, device)
+    assert "at least 1" in call(model, sounds, "--batch-frames", "0").stderr
