@@ -108,7 +108,7 @@ def extract(name: str, folder: Path, num_workers: int | None = None, cluster: st
             unit=front.unit,
             settings=chosen.slices.model_dump(mode="json"),
             samples_digest=digest,
-            licences={each.corpus: each.licence for each in samples},
+            licences=licences(samples),
         )
         rejections += write_split(store, [each for each in samples if each.split == split], results)
     rejected = folder / "slices" / "rejected.jsonl"

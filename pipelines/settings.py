@@ -102,7 +102,8 @@ def check(tree: Mapping[str, Any], name: str, path: str | Path) -> dict[str, Any
             sections = _check_modality(each, tree[each], each == name, mistakes)
             checked.update(sections if each == name else {})
     if mistakes:
-        raise SettingsError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        # A key or value may hold a line break itself.
+        raise SettingsError("\n".join(" ".join(f"{path}: {mistake}".splitlines()) for mistake in mistakes))
     return checked
 
 

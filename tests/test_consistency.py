@@ -138,6 +138,15 @@ def test_deps_are_the_import_closure(stage: str) -> None:
     assert not unused, f"{stage}: dvc.yaml names {sorted(unused)}, which the stage does not import"
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_outputs_let_dvc_remember_runs(stage: str) -> None:
+    """With an output that is neither cached nor metric nor plot, DVC keeps no run of the stage in its run cache."""
+    assert all(isinstance(out, str) for out in stages()[stage].get("outs", ()))
+    for out in [*stages()[stage].get("metrics", ()), *stages()[stage].get("plots", ())]:
+        ((_, properties),) = out.items()
+        assert properties["cache"] is False
+
+
 def test_every_section_of_the_settings_is_used() -> None:
     asked = set().union(*map(asked_keys, STAGES))
     assert {"corpora", *MODELS, *OWN_MODELS} <= asked

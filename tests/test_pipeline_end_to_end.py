@@ -17,8 +17,8 @@ from benchmarks.workspace import commit, copy_tree, environment
 MODALITIES = ("audio", "ocr")
 STAGES = ("prepare", "extract", "train", "evaluate", "report")
 RECIPE = "tests/recipes/mini.yaml"
-# Six epochs do not make a recogniser; they make one that has clearly left "nothing" (error rate 1) behind.
-MOST_CHARACTER_ERRORS = {"audio": 0.75, "ocr": 0.75}
+# What eight epochs of the miniature reach with room to spare; a network that learned nothing stays at 0.8 to 1.
+MOST_CHARACTER_ERRORS = {"audio": 0.65, "ocr": 0.4}
 
 pytestmark = pytest.mark.slow
 
@@ -126,10 +126,10 @@ def test_metrics_parameters_and_plots_are_shown_offline(copy: Copy) -> None:
         data = files[f"results/{modality}/metrics.json"]["data"]
         assert data["characters"]["rate"] == copy.metrics(modality)["characters"]["rate"]
 
-    copy.set(audio__training__epochs=7)
+    copy.set(audio__training__epochs=9)
     changed = json.loads(copy.run("dvc", "params", "diff", "--json"))
-    assert changed["params.yaml"]["audio.training.epochs"] == {"old": 6, "new": 7, "diff": 1}
-    copy.set(audio__training__epochs=6)
+    assert changed["params.yaml"]["audio.training.epochs"] == {"old": 8, "new": 9, "diff": 1}
+    copy.set(audio__training__epochs=8)
 
     copy.run("dvc", "plots", "show")
     page = (copy.folder / "dvc_plots" / "index.html").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,15 @@ NAMES = ("default", "an4", "fsdd", "iiit5k", "fraktur", "lines", "speech")
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A repository with the toy as its one modality and three recipes."""
     folder = tmp_path / "repository"
     (folder / "recipes").mkdir(parents=True)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("GLYPHONE_DATA", raising=False)
-    for name in list(MODULES):
-        monkeypatch.delitem(MODULES, name)
-    monkeypatch.setitem(MODULES, "toy", "tests.toy.modality")
+    before = dict(MODULES)
+    MODULES.clear()
+    MODULES["toy"] = "tests.toy.modality"
     (folder / "recipes" / "default.yaml").write_text(
         "seed: 1\nmodalities: [toy]\ntoy:\n  corpora:\n    - reader: synthetic\n"
         "  training:  # how long\n    epochs: 5  # passes\n    learning_rate: 1e-3\n"
@@ -41,7 +42,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (folder / "recipes" / "own.yaml").write_text("toy:\n  corpora:\n    - {reader: folder, root: ''}\n")
     write_corpus(folder / "corpus", rows(2, 2))
-    return folder
+    yield folder
+    MODULES.clear()
+    MODULES.update(before)  # in their order
 
 
 def params() -> dict[str, Any]:
