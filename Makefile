@@ -31,6 +31,9 @@ $(VENV)/installed.txt: requirements/dev.txt requirements/base.txt
 	[ -x $(PYTHON) ] || { echo "creating $(VENV) with $$python" >&2; $$python -m venv $(VENV); }
 	@echo "installing requirements/dev.txt (minutes the first time: torch is large)" >&2
 	@$(PYTHON) -m pip install --quiet --require-virtualenv -r requirements/dev.txt
+	@# DVC's own page of plots fetches its drawing library from the network; this one has it inside.
+	@$(PYTHON) -m pipelines.plots_page .dvc/plots.html
+	@$(VENV)/bin/dvc config --quiet --local plots.html_template plots.html
 	@cp requirements/dev.txt $@
 
 test: setup  ## Run the tests (browser tests where chromium is installed)

@@ -9,10 +9,11 @@ import numpy as np
 
 from audio.augment import AugmentSettings, augment
 from audio.corpora import CORPORA
-from audio.reading import SUFFIXES, Sound, locate, rate_ratio, read
+from audio.reading import SUFFIXES, Sound, rate_ratio, read
 from audio.slices import SliceSettings, num_features, slices, step
 from audio.writers import WRITERS
 from common.modality import Modality
+from common.paths import inside
 from common.samples import Sample
 
 PREVIEW_RATE_HZ = 16_000
@@ -30,7 +31,7 @@ def load(sample: Sample, root: Path) -> Sound:
         from audio.synthesis import synthesise  # not at the top: every --help would wait for scipy
 
         return synthesise(sample)
-    return read(locate(root, sample.path), sample.start, sample.end)
+    return read(inside(root, sample.path), sample.start, sample.end)
 
 
 def preview(sound: Sound) -> tuple[str, bytes]:

@@ -7,6 +7,7 @@ libsndfile reads wav, flac, ogg/vorbis, opus, mp3, sph and more. A path may name
 import io
 import os
 import re
+import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,22 +77,6 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
     return Sound(_checked(path, waveform), rate_hz)
 
 
-def locate(root: Path, path: str) -> Path:
-    """The file of a sample's path, which must not lead out of the corpus folder.
-
-    Links inside the folder are the owner's own choice and are followed.
-
-    Raises:
-        SampleError: ``outside_corpus``.
-    """
-    inside = os.path.normpath(path)
-    if "\0" in path or Path(path).is_absolute() or inside == ".." or inside.startswith("../"):
-        raise SampleError(
-            "outside_corpus", f"{path!r} leads out of the corpus folder {root}; only paths inside it are read"
-        )
-    return root / path
-
-
 def rate_ratio(from_hz: int, to_hz: int) -> Fraction:
     """from / to with a denominator of at most 1000, so that a resampler's filters stay small.
 
@@ -109,6 +94,8 @@ def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
         yield io.BytesIO(data), data[:1024]
         return
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  (a pipe would be waited for)
+            raise SampleError("unreadable", f"{path}: a folder, a pipe or a device; a sound file is needed")
         with open(path, "rb") as file:
             header = file.read(1024)
             file.seek(0)
@@ -116,8 +103,8 @@ def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
             yield path if not path.lower().endswith(".raw") else io.BytesIO(file.read(MAX_MEMBER_BYTES)), header
     except FileNotFoundError:
         raise SampleError("missing_file", f"{path}: no such file") from None
-    except (IsADirectoryError, PermissionError, NotADirectoryError) as error:
-        raise SampleError("unreadable", f"{path}: {error.strerror}; a sound file is needed") from None
+    except OSError as error:
+        raise SampleError("unreadable", f"{path}: {error.strerror or error}; a sound file is needed") from None
 
 
 def _member(path: str, archive: str, member: str) -> bytes:

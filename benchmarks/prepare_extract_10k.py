@@ -39,7 +39,7 @@ def measure(folder: Path, modality: str, num_samples: int) -> dict[str, Any]:
     override(folder / "params.yaml", {f"{modality}.corpora.0.{key}": value for key, value in sizes.items()})
     shutil.rmtree(folder / "data" / modality, ignore_errors=True)
     stages = {
-        stage: watch([sys.executable, "-m", f"pipelines.{stage}", modality], folder, environment())
+        stage: watch([sys.executable, "-m", f"pipelines.{stage}", modality], folder, environment(), sample_seconds=0.2)
         for stage in ("prepare", "extract")
     }
     files = [path for path in (folder / "data" / modality).rglob("*") if path.is_file()]

@@ -1,5 +1,6 @@
 """Run a command and watch it: seconds, peak memory and processor time of it and all processes below it."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,8 +13,6 @@ import psutil
 
 from common.errors import GlyphoneError
 
-SAMPLE_SECONDS = 0.2
-
 
 @dataclass(frozen=True)
 class Usage:
@@ -23,7 +22,8 @@ class Usage:
         seconds: wall time.
         cpu_seconds: user and system time of all its processes.
         peak_memory_bytes: greatest sum over its processes at one instant, a page shared by several counted once
-            (PSS; where the system does not tell, RSS, which counts it once a process).
+            (PSS; where the system does not tell, RSS, which counts it once a process); at least the greatest RSS of
+            a single one, which the kernel knows without looking.
         output: its standard output and error.
     """
 
@@ -33,16 +33,18 @@ class Usage:
     output: str
 
 
-def watch(command: list[str], folder: Path, environment: Mapping[str, str]) -> Usage:
+def watch(command: list[str], folder: Path, environment: Mapping[str, str], sample_seconds: float = 0.0) -> Usage:
     """Run a command to its end; what it prints goes to standard error as it comes.
+
+    Args:
+        sample_seconds: between looks at the memory of all processes, which cost time; 0: none, and the peak is only
+            that of the largest single process.
 
     Raises:
         GlyphoneError: it failed.
     """
     started = time.monotonic()
     lines: list[str] = []
-    peak = 0
-    cpu_seconds: dict[tuple[int, float], float] = {}
     process = subprocess.Popen(
         command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -56,37 +58,42 @@ def watch(command: list[str], folder: Path, environment: Mapping[str, str]) -> U
 
     reader = threading.Thread(target=forward, daemon=True)
     reader.start()
+    peak, ended = 0, 0
     try:
-        while process.poll() is None:
-            memory, times = tree_usage(process.pid)
-            peak = max(peak, memory)
-            cpu_seconds |= times
-            time.sleep(SAMPLE_SECONDS)
+        while not ended:
+            if sample_seconds:
+                peak = max(peak, tree_memory(process.pid))
+                time.sleep(sample_seconds)
+            ended, status, used = os.wait4(process.pid, os.WNOHANG if sample_seconds else 0)
     except BaseException:
         process.terminate()
         process.wait()
         raise
+    seconds = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
     reader.join()
     if process.returncode:
         raise GlyphoneError(f"`{' '.join(command)}` in {folder} ended with exit code {process.returncode}")
-    return Usage(time.monotonic() - started, sum(cpu_seconds.values()), peak, "".join(lines))
+    return Usage(
+        seconds=seconds,
+        cpu_seconds=used.ru_utime + used.ru_stime,
+        peak_memory_bytes=max(peak, used.ru_maxrss * 1024),
+        output="".join(lines),
+    )
 
 
-def tree_usage(pid: int) -> tuple[int, dict[tuple[int, float], float]]:
-    """Memory in bytes of a process and all below it, and the processor seconds of each, by (pid, start time)."""
-    memory = 0
-    times: dict[tuple[int, float], float] = {}
+def tree_memory(pid: int) -> int:
+    """Memory in bytes of a process and all below it."""
     try:
         root = psutil.Process(pid)
         processes = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0, {}
+        return 0
+    memory = 0
     for process in processes:
         try:
             information = process.memory_full_info()
-            memory += getattr(information, "pss", information.rss)
-            used = process.cpu_times()
-            times[process.pid, process.create_time()] = used.user + used.system
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # it ended between the list and the question
-    return memory, times
+        memory += getattr(information, "pss", information.rss)
+    return memory

@@ -19,8 +19,8 @@ def run() -> Result:
     # Not this environment's Python: the copy makes its own.
     variables["PATH"] = variables["PATH"].partition(":")[2]
     variables.pop("VIRTUAL_ENV", None)
-    setup = watch(["make", "setup"], folder, variables)
-    repro = watch(["make", "repro"], folder, variables)
+    setup = watch(["make", "setup"], folder, variables, sample_seconds=0.5)
+    repro = watch(["make", "repro"], folder, variables, sample_seconds=0.5)
     reports = sorted(folder.glob("results/*/report.html"))
     if not reports:
         raise GlyphoneError(f"repro_minutes: no report in {folder}/results")

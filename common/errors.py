@@ -30,8 +30,13 @@ class SampleError(GlyphoneError):
 
 
 def fail(error: BaseException) -> NoReturn:
-    """Print a user's error on standard error and leave with exit code 2."""
-    print(f"error: {error}", file=sys.stderr)
+    """Print a user's error on standard error, in one line (settings: a line a mistake), and leave with exit code 2."""
+    sentence = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        sentence = ": ".join(map(str, filter(None, (error.filename, error.strerror))))
+    if not isinstance(error, SettingsError):  # a file's name may hold a line break
+        sentence = " ".join(sentence.splitlines())
+    print(f"error: {sentence}", file=sys.stderr)
     raise SystemExit(2)
 
 

@@ -1,36 +1,81 @@
 """Files that appear whole or not at all, and JSON with the same bytes for the same content."""
 
 import codecs
+import errno
+import glob
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from common.errors import GlyphoneError
+
+try:
+    import fcntl
+except ImportError:  # Windows: what killed writers left behind stays there
+    fcntl = None  # type: ignore[assignment]
+
+# What writing fails with that the user can mend: a full disk or quota, a limit, a broken or read-only disk.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` for binary writing; rename it to ``path`` when the block ends well.
 
-    A kill or an error at any instant leaves the old file, or none, under the final name.
+    A kill or an error at any instant leaves the old file, or none, under the final name. What a kill left of the
+    temporary file is removed when the same file is written again.
+
+    Raises:
+        OSError: it cannot be written, e.g. the disk is full; names ``path``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, temporary = _open_temporary(path)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
+            os.chmod(temporary, 0o644)
+            if fcntl is not None:  # before the lock on it ends
+                os.replace(temporary, path)
+        if fcntl is None:  # Windows renames no open file
+            os.replace(temporary, path)
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, Exception) and (cause := _disk_error(error)) is not None:
+            raise OSError(cause.errno, cause.strerror, str(path)) from None
         raise
+
+
+def _open_temporary(path: Path) -> tuple[int, str]:
+    """Handle and name of a new file beside path, locked for as long as its writer lives."""
+    if fcntl is not None:
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            with suppress(OSError), open(leftover, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where its writer is still at work
+                leftover.unlink()
+    while True:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        if fcntl is not None:
+            with suppress(OSError):  # a network file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        if Path(temporary).exists():
+            return handle, temporary
+        os.close(handle)  # another writer took it for a leftover, before it was locked
+
+
+def _disk_error(error: BaseException | None) -> OSError | None:
+    """The error of the disk that an exception is, or was raised in dealing with: torch hides it behind its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS and error.filename is None:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

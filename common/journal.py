@@ -63,10 +63,14 @@ class Journal:
             try:
                 self._go_on()
             except BaseException:
-                self._file.close()
+                with suppress(OSError):  # on a full disk closing fails too
+                    self._file.close()
                 raise
-        except BaseException:
-            self._progress.close()
+        except BaseException as error:
+            with suppress(OSError):
+                self._progress.close()
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from None
             raise
         return self
 
@@ -83,8 +87,7 @@ class Journal:
         try:
             self._append(rows)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise GlyphoneError(f"{self.path}: cannot be written: {reason}; the same command goes on there") from None
+            raise self._unwritable(error) from None
 
     def _append(self, rows: Sequence[tuple[str, int, str]]) -> None:
         lines = []
@@ -165,6 +168,10 @@ class Journal:
         if not isinstance(entry, dict):
             raise self._damaged()
         return entry
+
+    def _unwritable(self, error: OSError) -> GlyphoneError:
+        reason = error.strerror or str(error)
+        return GlyphoneError(f"{self.path}: cannot be written: {reason}; the same command goes on there")
 
     def _damaged(self) -> GlyphoneError:
         return GlyphoneError(f"{self.progress_path}: damaged; name another file for the results, or --restart")

@@ -1,15 +1,14 @@
 """Text images as a modality: everything that the pipelines need to know about them."""
 
 import hashlib
-import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from common.errors import SampleError
 from common.modality import Modality
+from common.paths import inside
 from common.samples import Sample
 from ocr import reading
 from ocr.augment import AugmentSettings, augment
@@ -30,11 +29,7 @@ def load(sample: Sample, root: Path) -> np.ndarray:
     """Grey image uint8 [H, W] of a sample, cut to its box, or rendered. Raises SampleError."""
     if sample.is_synthetic:
         return synthesise(sample)
-    # By the letters of the path: links inside a corpus are its owner's, and datasets are often made of them.
-    relative = posixpath.normpath(sample.path.replace("\\", "/"))
-    if relative.startswith(("/", "../")) or relative == ".." or ":" in relative.partition("/")[0]:
-        raise SampleError("outside_corpus", f"{sample.path}: leads out of the corpus folder")
-    return reading.read(root / sample.path, sample.box)
+    return reading.read(inside(root, sample.path), sample.box)
 
 
 def preview(image: np.ndarray) -> tuple[str, bytes]:

@@ -1,6 +1,7 @@
 """From an image file to grey pixels. Whatever the file holds, the result is uint8 [H, W], upright, or a SampleError."""
 
 import io
+import stat
 import warnings
 from pathlib import Path
 
@@ -80,8 +81,11 @@ def cut(image: np.ndarray, box: Box, path: str | Path) -> np.ndarray:
 
 def _bytes(path: Path) -> np.ndarray:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SampleError("over_limit", f"{path}: {path.stat().st_size} bytes, allowed are {MAX_FILE_BYTES}")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device never ends
+            raise SampleError("unreadable", f"{path}: a folder, a pipe or a device; an image file is needed")
+        if status.st_size > MAX_FILE_BYTES:
+            raise SampleError("over_limit", f"{path}: {status.st_size} bytes, allowed are {MAX_FILE_BYTES}")
         # fromfile and not cv2.imread: paths beyond ASCII work on every system.
         data = np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:

@@ -1,8 +1,10 @@
-"""Evaluate stage: test slices and model folder → hypotheses, metrics, and tables for plots.
+"""Evaluate stage: test slices and model folder → hypotheses, metrics, scores, and tables for plots.
 
 Every test sample has a row and counts: one that could not be read has no slices, so its hypothesis is empty and all of
 its reference is deleted. References are the texts of the stores, which prepare normalised once. The validation split is
 scored in the same way, below ``validation``, so that choices need no test data.
+
+``metrics.json`` is the whole tree; ``scores.json`` the dozen figures of it that ``dvc metrics`` shows side by side.
 """
 
 import argparse
@@ -66,6 +68,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     metrics = metrics_of(rows["test"], chosen.evaluate, chosen.seed)
     metrics["validation"] = metrics_of(rows["validation"], chosen.evaluate, chosen.seed)
     write_json(results / "metrics.json", metrics)
+    write_json(results / "scores.json", scores_of(metrics))
     print(f"{name}: {metrics['line']}", file=sys.stderr)
 
 
@@ -132,6 +135,26 @@ def metrics_of(rows: Sequence[dict[str, Any]], settings: "EvaluateSettings", see
             for tree in [_score(members, settings, seed)]
         }
     return metrics
+
+
+def scores_of(metrics: dict[str, Any]) -> dict[str, float | None]:
+    """The figures of a metrics tree by which runs are compared, flat; rates and shares are fractions."""
+    words, characters, validation = metrics["words"], metrics["characters"], metrics["validation"]
+    return {
+        "samples": metrics["samples"],
+        "word_error_rate": words["rate"],
+        "word_error_rate_low": words["low"],
+        "word_error_rate_high": words["high"],
+        "character_error_rate": characters["rate"],
+        "character_error_rate_low": characters["low"],
+        "character_error_rate_high": characters["high"],
+        "exact_share": metrics["exact"]["share"],
+        "exact_share_ignoring_case": metrics["exact_ignoring_case"]["share"],
+        "one_minus_ned": metrics["one_minus_ned"],
+        "validation_word_error_rate": validation["words"]["rate"],
+        "validation_character_error_rate": validation["characters"]["rate"],
+        "validation_exact_share": validation["exact"]["share"],
+    }
 
 
 def _scored_row(row: dict[str, Any]) -> "ScoredRow":

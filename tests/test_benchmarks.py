@@ -147,13 +147,15 @@ def test_override_sets_nested_keys_and_list_entries(tmp_path: Path) -> None:
         override(params, {"audio.nothing.root": 1})
 
 
-def test_watch_measures_memory_of_children_and_keeps_output(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sample_seconds", [0.0, 0.1])
+def test_watch_measures_memory_of_children_and_keeps_output(tmp_path: Path, sample_seconds: float) -> None:
     child = "import time; block = bytearray(120_000_000); time.sleep(1); print('held', len(block))"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
-    usage = watch([sys.executable, "-c", parent], tmp_path, environment())
+    usage = watch([sys.executable, "-c", parent], tmp_path, environment(), sample_seconds)
     assert usage.output == "held 120000000\n"
     assert 120_000_000 < usage.peak_memory_bytes < 1_000_000_000
     assert usage.seconds >= 1
+    assert 0 < usage.cpu_seconds < usage.seconds * 2
 
 
 def test_watch_names_a_command_that_fails(tmp_path: Path) -> None:

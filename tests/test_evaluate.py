@@ -38,6 +38,7 @@ audio:
 """
 TRAIN = [("t1", "s/x", "ABBA CAB", "ABBA CAB"), ("t2", "s/y", "DAD", "DAD")]
 VALIDATION = [("v1", "s/v", "BED", "BED"), ("v2", "s/v", "BAD", "BED")]
+SCORED = ("metrics", "scores")
 # (id, group, reference, what the network will say)
 TEST = [
     ("e1", "clean/a", "ABBA CAB", "ABBA CAB"),
@@ -172,6 +173,25 @@ def test_metrics_count_the_errors(results):
     assert (validation["words"]["errors"], validation["words"]["reference"]) == (1, 2)
 
 
+def test_scores_are_a_flat_row_of_fractions(results):
+    metrics, scores = (json.loads((results / f"{each}.json").read_text(encoding="utf-8")) for each in SCORED)
+    assert all(isinstance(value, int | float) for value in scores.values())
+    assert len(scores) <= 14
+    assert scores["samples"] == 5
+    assert scores["word_error_rate"] == 4 / 8
+    # Ten character errors against 8 + 7 + 8 + 4 + 3 characters.
+    assert scores["character_error_rate"] == 10 / 30
+    assert scores["exact_share"] == scores["exact_share_ignoring_case"] == 1 / 5
+    assert scores["validation_word_error_rate"] == 1 / 2
+    assert scores["validation_character_error_rate"] == 1 / 6
+    assert scores["validation_exact_share"] == 1 / 2
+    for part, tree in (("word", metrics["words"]), ("character", metrics["characters"])):
+        bounds = scores[f"{part}_error_rate_low"], scores[f"{part}_error_rate_high"]
+        assert bounds == (tree["low"], tree["high"])
+        assert bounds[0] <= scores[f"{part}_error_rate"] <= bounds[1]
+    assert scores["one_minus_ned"] == metrics["one_minus_ned"]
+
+
 def test_tables_for_plots(results):
     lengths = list(csv.DictReader(io.StringIO((results / "lengths.csv").read_text(encoding="utf-8"))))
     for split, samples in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
@@ -207,6 +227,8 @@ def test_an_empty_test_split_is_no_crash(tmp_path, monkeypatch):
     evaluate.evaluate("audio", "cpu")
     metrics = json.loads((tmp_path / "results" / "audio" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["samples"] == 0 and metrics["validation"]["samples"] == 2
+    scores = json.loads((tmp_path / "results" / "audio" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["samples"] == 0 and scores["exact_share"] is None and scores["validation_exact_share"] == 0.5
 
 
 @settings(deadline=None, max_examples=200)

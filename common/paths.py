@@ -1,0 +1,30 @@
+"""Paths that a corpus names must stay within its folder: the one check for all who open such a file."""
+
+import os
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from common.errors import SampleError
+
+
+def inside(root: Path, path: str) -> Path:
+    """The file at ``path``, relative to the folder ``root`` of its corpus.
+
+    Backslashes and drive letters count as they do on Windows, so that a manifest means the same everywhere. Symbolic
+    links are followed: what decides is where the file really lies.
+
+    Raises:
+        SampleError: ``outside_corpus``.
+    """
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    depths = [sum({"..": -1}.get(part, 1) for part in parts[: end + 1]) for end in range(len(parts))]
+    absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
+    if "\0" in path or absolute or min(depths, default=0) < 0:
+        raise SampleError("outside_corpus", f"{path!r} leads out of the corpus folder {root}; only paths inside are read")
+    # Not Path.resolve, which raises where links go in a circle.
+    real_root, real = os.path.realpath(root), os.path.realpath(root / path)
+    if os.path.commonpath([real_root, real]) != real_root:
+        raise SampleError(
+            "outside_corpus",
+            f"{path!r} is a link out of the corpus folder {root}; copy the file there, or set root to a folder above both",
+        )
+    return root / path
