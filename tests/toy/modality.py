@@ -1,6 +1,8 @@
 """A toy modality: a file is a line of numbers, a slice is a number and its square. Small, but complete."""
 
 import hashlib
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from common.samples import SYNTHESIS, Sample
 
 SUFFIXES = frozenset({".numbers"})
 MAX_NUMBERS = 100
+# Of the environment: how long reading a file takes, for tests that interrupt it.
+READ_SECONDS = "GLYPHONE_TOY_READ_SECONDS"
 
 
 class SliceSettings(BaseModel):
@@ -45,6 +49,7 @@ def folder(settings: FolderSettings, root: Path, seed: int) -> Iterator[Sample]:
 
 
 def read(path: Path) -> np.ndarray:
+    time.sleep(float(os.environ.get(READ_SECONDS, 0)))
     if not path.is_file():
         raise SampleError("missing_file", f"{path.name}: no such file")
     try:
