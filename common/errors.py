@@ -17,7 +17,8 @@ class SampleError(GlyphoneError):
     """One sample cannot be used.
 
     Attributes:
-        code: short reason code, e.g. ``unreadable``, ``empty_text``, ``too_few_slices`` (see ``common.samples.REASONS``).
+        code: short reason code, e.g. ``unreadable``, ``empty_text``, ``too_few_slices`` (a key of
+            ``common.samples.REASONS``).
     """
 
     def __init__(self, code: str, sentence: str) -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ def map_ordered(
     cluster: str | None = None,
     chunk_size: int = 8,
     progress: str = "",
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield function(item) for each item, in the items' order, whatever worker was first.
 
     Args:
@@ -88,7 +88,7 @@ def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
-def _with_progress(chunks: Iterable[list[Result]], total: int | None, progress: str) -> Iterator[Result]:
+def _with_progress(chunks: Iterable[list[Result]], total: int | None, progress: str) -> Generator[Result, None, None]:
     shown = bool(progress) or sys.stderr.isatty()
     if not shown or os.environ.get(QUIET_VARIABLE) == "1":
         for chunk in chunks:
@@ -101,8 +101,8 @@ def _with_progress(chunks: Iterable[list[Result]], total: int | None, progress: 
     with tqdm(total=total, desc=progress or None, file=sys.stderr, mininterval=interval_s, maxinterval=60) as bar:
         for chunk in chunks:
             for result in chunk:
+                bar.update()  # before: nobody comes back after the last one, who knows how many there are
                 yield result
-                bar.update()
 
 
 def _run_chunk(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:

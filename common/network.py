@@ -56,7 +56,7 @@ class Network(nn.Module):
 
     def __init__(self, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
         super().__init__()
-        blocks = []
+        blocks: list[Block] = []
         channels, width, self.stride = 1, num_features, 1
         for block in settings.convolutions:
             blocks.append(Block(channels, block))
@@ -73,6 +73,7 @@ class Network(nn.Module):
     def out_lengths(self, lengths: Tensor) -> Tensor:
         """Emission slices of samples with ``lengths`` input slices: [B] → [B]."""
         for block in self.blocks:
+            assert isinstance(block, Block)
             lengths = block.lengths(lengths)
         return lengths
 

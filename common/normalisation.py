@@ -57,6 +57,9 @@ class NormaliseRectify(nn.Module):
     sample's result never depends on its neighbours.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, num_channels: int, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(num_channels))

@@ -19,7 +19,9 @@ def inside(root: Path, path: str) -> Path:
     depths = [sum({"..": -1}.get(part, 1) for part in parts[: end + 1]) for end in range(len(parts))]
     absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
     if "\0" in path or absolute or min(depths, default=0) < 0:
-        raise SampleError("outside_corpus", f"{path!r} leads out of the corpus folder {root}; only paths inside are read")
+        raise SampleError(
+            "outside_corpus", f"{path!r} leads out of the corpus folder {root}; only paths inside are read"
+        )
     # Not Path.resolve, which raises where links go in a circle.
     real_root, real = os.path.realpath(root), os.path.realpath(root / path)
     if os.path.commonpath([real_root, real]) != real_root:

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,18 +100,19 @@ def extract(name: str, folder: Path, num_workers: int | None = None, cluster: st
     # One map over all splits, since workers take seconds to start.
     results = map_ordered(work, samples, num_workers=num_workers, cluster=cluster, progress=f"{STAGE} {name}")
     rejections = []
-    for split in SPLITS:
-        store = StoreWriter(
-            folder / "slices" / f"{split}.arrow",
-            modality=name,
-            num_features=front.num_features(chosen.slices),
-            step=front.step(chosen.slices),
-            unit=front.unit,
-            settings=chosen.slices.model_dump(mode="json"),
-            samples_digest=digest,
-            licences=licences(samples),
-        )
-        rejections += write_split(store, [each for each in samples if each.split == split], results)
+    with closing(results):  # where writing fails: the workers end, and the bar gives way to the message
+        for split in SPLITS:
+            store = StoreWriter(
+                folder / "slices" / f"{split}.arrow",
+                modality=name,
+                num_features=front.num_features(chosen.slices),
+                step=front.step(chosen.slices),
+                unit=front.unit,
+                settings=chosen.slices.model_dump(mode="json"),
+                samples_digest=digest,
+                licences=licences(samples),
+            )
+            rejections += write_split(store, [each for each in samples if each.split == split], results)
     rejected = folder / "slices" / "rejected.jsonl"
     write_rejections(rejected, rejections)
     check_rejected_share(len(rejections), len(samples), chosen.extract.max_rejected, rejected)

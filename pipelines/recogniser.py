@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +95,9 @@ class Recogniser:
         """
         return next(self._decoded([self._read(path)]))
 
-    def transcribe_all(self, paths: Iterable[str | Path], batch_slices: int = BATCH_SLICES) -> Iterator[Result]:
+    def transcribe_all(
+        self, paths: Iterable[str | Path], batch_slices: int = BATCH_SLICES
+    ) -> Generator[Result, None, None]:
         """Transcribe many files, in order, some at a time through the network; a bad one becomes a reason.
 
         A result does not depend on the other files.

@@ -9,8 +9,8 @@ Exit code 0: all transcribed; 1: some files could not be read, they are named at
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,19 +132,21 @@ def _transcribe(options: argparse.Namespace, paths: list[str], journal: "Journal
     if journal is None and form.header:
         _print(form.header)
     reasons: dict[str, str] = {}
-    for result in _followed(recogniser.transcribe_all(paths, options.batch_frames), len(paths), options):
-        if result.hypothesis is None:
-            reasons[result.path] = result.reason
-            if len(paths) > 1:
-                tqdm.write(f"{_shown(result.path)}: {result.reason}", file=sys.stderr)
-            continue
-        row = form.row(result_row(result.path, result.hypothesis, recogniser.unit))
-        if journal is None:
-            _print(row)
-        else:
-            journal.add([(_shown(result.path), _size(result.path), row)])
-        if options.verify and (difference := _difference(recogniser, result)):
-            reasons[result.path] = difference
+    # Closed where writing fails or a user interrupts: the bar gives way to the message.
+    with closing(_followed(recogniser.transcribe_all(paths, options.batch_frames), len(paths), options)) as results:
+        for result in results:
+            if result.hypothesis is None:
+                reasons[result.path] = result.reason
+                if len(paths) > 1:
+                    tqdm.write(f"{_shown(result.path)}: {result.reason}", file=sys.stderr)
+                continue
+            row = form.row(result_row(result.path, result.hypothesis, recogniser.unit))
+            if journal is None:
+                _print(row)
+            else:
+                journal.add([(_shown(result.path), _size(result.path), row)])
+            if options.verify and (difference := _difference(recogniser, result)):
+                reasons[result.path] = difference
     return reasons
 
 
@@ -161,7 +163,9 @@ def _difference(recogniser: "Recogniser", result: "Result") -> str:
     return ""
 
 
-def _followed(results: Iterator["Result"], total: int, options: argparse.Namespace) -> Iterator["Result"]:
+def _followed(
+    results: Generator["Result", None, None], total: int, options: argparse.Namespace
+) -> Generator["Result", None, None]:
     from common.progress import with_progress
 
     # On a terminal the rows themselves show the progress.

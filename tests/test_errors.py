@@ -76,7 +76,11 @@ def test_a_bug_keeps_its_traceback(error: Exception) -> None:
 
 
 def test_as_a_process() -> None:
-    for raised, code, lines in (("GlyphoneError('no')", 2, 1), ("KeyboardInterrupt", 130, 1), ("ValueError('no')", 1, 6)):
+    for raised, code, lines in (
+        ("GlyphoneError('no')", 2, 1),
+        ("KeyboardInterrupt", 130, 1),
+        ("ValueError('no')", 1, 6),
+    ):
         text = f"from common.errors import *\ndef main():\n    raise {raised}\nrun(main)\n"
         done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == code

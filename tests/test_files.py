@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import os
@@ -12,7 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import GlyphoneError
-from common.files import atomic, read_json, read_jsonl, to_json, write_bytes, write_json, write_jsonl, write_text
+from common.files import (
+    DISK_ERRORS,
+    atomic,
+    read_json,
+    read_jsonl,
+    to_json,
+    write_bytes,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 
 QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 texts = st.text(st.characters(codec="utf-8"), max_size=10)
@@ -75,6 +86,44 @@ def test_two_writers_at_once_end_with_one_whole_file(tmp_path: Path) -> None:
         second.write(b"second")
     assert path.read_bytes() in (b"first", b"second")
     assert names(tmp_path) == ["file"]
+
+
+def test_what_a_kill_left_is_removed_by_the_next_writer_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    dead = [tmp_path / ".a[1].x1.part", tmp_path / ".a[1].x2.part"]
+    others = [tmp_path / ".b.x1.part", tmp_path / ".a[1].part", tmp_path / ".a1.x1.part"]
+    for leftover in (*dead, *others):
+        leftover.write_bytes(b"half")
+    with atomic(tmp_path / "a[1]") as first:
+        assert not any(leftover.exists() for leftover in dead)
+        write_text(tmp_path / "a[1]", "second")  # the first is at work: its file stays
+        first.write(b"first")
+    assert (tmp_path / "a[1]").read_bytes() == b"first"
+    assert names(tmp_path) == sorted(["a[1]", *(leftover.name for leftover in others)])
+
+
+@pytest.mark.parametrize("number", sorted(DISK_ERRORS))
+def test_a_full_disk_names_the_file_whoever_hides_it(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    with pytest.raises(OSError, match=os.strerror(number)) as caught, atomic(path):
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError:
+            raise RuntimeError("unexpected position in the file")  # noqa: B904  (as torch.save does)
+    assert (caught.value.errno, caught.value.filename) == (number, str(path))
+    assert names(tmp_path) == ["file"] and path.read_bytes() == b"old"
+
+
+def test_errors_of_others_stay_what_they_are(tmp_path: Path) -> None:
+    for error in (
+        ValueError("x"),
+        OSError(errno.ENOSPC, "full", "elsewhere"),
+        ConnectionError(errno.ECONNRESET, "gone"),
+    ):
+        with pytest.raises(type(error)) as caught, atomic(tmp_path / "file"):
+            raise error
+        assert caught.value is error
 
 
 @QUICK

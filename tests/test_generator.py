@@ -46,7 +46,9 @@ def test_neighbouring_seeds_and_samples_are_independent() -> None:
 
 
 def test_another_process_draws_the_same_and_so_does_tomorrow() -> None:
-    code = "from common.modality import generator; print(generator(1, 'split', 'grün').integers(2**63, size=3).tolist())"
+    code = (
+        "from common.modality import generator; print(generator(1, 'split', 'grün').integers(2**63, size=3).tolist())"
+    )
     root = Path(__file__).parent.parent
     environment = {"PYTHONHASHSEED": "7", "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-c", code]

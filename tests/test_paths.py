@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from common.errors import SampleError
 from common.paths import inside
 
-INSIDE = ["a.wav", "b/../a.wav", "./a.wav", "..a/b.wav", "a.zip!b/c.wav", "b\\c.wav", "take 12:30.wav", "b//c.wav", "..."]
+INSIDE = [
+    "a.wav",
+    "b/../a.wav",
+    "./a.wav",
+    "..a/b.wav",
+    "a.zip!b/c.wav",
+    "b\\c.wav",
+    "take 12:30.wav",
+    "b//c.wav",
+    "...",
+]
 OUTSIDE = [
     "../a.wav", "/etc/a.wav", "b/../../a.wav", "..", "a\0.wav", "a.zip!../../b/../../c", "..\\a.wav", "b\\..\\..\\a.wav",
     "C:\\a.wav", "C:/a.wav", "\\\\host\\share\\a.wav", "b/../../corpus/a.wav",
@@ -38,7 +48,9 @@ def test_what_passes_lies_inside(tmp_path_factory: pytest.TempPathFactory, parts
     try:
         found = inside(root, path)
     except SampleError:
-        depths = [sum(-1 if each == ".." else each in ("a", "b") for each in parts[:end]) for end in range(len(parts) + 1)]
+        depths = [
+            sum(-1 if each == ".." else each in ("a", "b") for each in parts[:end]) for end in range(len(parts) + 1)
+        ]
         assert min(depths) < 0 or PurePosixPath(path).is_absolute()
     else:
         assert Path(os.path.normpath(found)) == Path(normal)

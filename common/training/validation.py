@@ -39,7 +39,11 @@ def validate(
         if text and len(log_probs) and not alphabet.unknown(text):
             labels = torch.tensor(alphabet.encode(text))
             loss = torch.nn.functional.ctc_loss(
-                torch.from_numpy(log_probs)[:, None], labels, (len(log_probs),), (len(labels),), reduction="sum"
+                torch.from_numpy(log_probs)[:, None],
+                labels[None],
+                torch.tensor([len(log_probs)]),
+                torch.tensor([len(labels)]),
+                reduction="sum",
             )
             if torch.isfinite(loss):
                 losses += float(loss)
