@@ -42,8 +42,8 @@ test: setup  ## Run the tests (browser tests where chromium is installed)
 test-slow: setup  ## Run the miniature pipelines of both modalities, end to end
 	@$(PYTHON) -m pytest -m slow
 
-repro: setup  ## Run both pipelines to their reports; RECIPE=an4 chooses another recipe, ROOT=folder its data
-	@$(PYTHON) -m pipelines.recipe $(if $(RECIPE),$(RECIPE) $(if $(ROOT),--root "$(ROOT)"),--refresh)
+repro: setup  ## Run both pipelines to their reports; RECIPE=an4 chooses another recipe, ROOT=folder its data, DOWNLOAD=1 fetches it
+	@$(PYTHON) -m pipelines.recipe $(if $(RECIPE),$(RECIPE) $(if $(ROOT),--root "$(ROOT)"),--refresh) $(if $(DOWNLOAD),--download)
 	@targets=$$($(PYTHON) -m pipelines.recipe --targets); $(VENV)/bin/dvc repro $$targets
 	@ls -1 results/*/report.html | sed 's/^/report: /'
 
@@ -69,6 +69,7 @@ bench: setup  ## List the benchmarks; NAME=default_audio_wer runs one
 	@$(PYTHON) -m benchmarks $(NAME)
 
 clean:  ## Remove everything that was made here but .venv: data, models, reports, caches, workspaces
-	@rm -rf .work .state data models results/*/report.html results/*/hypotheses.jsonl .dvc/cache .dvc/tmp \
+	@rm -rf .work .state data models results/*/report.html results/*/hypotheses.jsonl \
+		results/*/metrics.json results/*/training_rejected.jsonl .dvc/cache .dvc/tmp \
 		.pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

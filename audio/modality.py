@@ -11,7 +11,6 @@ from audio.augment import AugmentSettings, augment
 from audio.corpora import CORPORA
 from audio.reading import SUFFIXES, Sound, rate_ratio, read
 from audio.slices import SliceSettings, num_features, slices, step
-from audio.writers import WRITERS
 from common.modality import Modality
 from common.paths import inside
 from common.samples import Sample
@@ -105,5 +104,4 @@ MODALITY = Modality(
     inspect=inspect,
     digest=digest,
     length=length,
-    writers=WRITERS,
 )

@@ -24,7 +24,6 @@ def run() -> Result:
     reports = sorted(folder.glob("results/*/report.html"))
     if not reports:
         raise GlyphoneError(f"repro_minutes: no report in {folder}/results")
-    metrics = {each.parent.name: read_json(each.parent / "metrics.json") for each in reports}
     return Result(
         round((setup.seconds + repro.seconds) / 60, 2),
         "min",
@@ -32,12 +31,7 @@ def run() -> Result:
         {
             "setup_minutes": round(setup.seconds / 60, 2),
             "peak_memory_gib": round(max(setup.peak_memory_bytes, repro.peak_memory_bytes) / 2**30, 2),
-            "metrics": {name: headline(values) for name, values in metrics.items()},
+            "scores": {each.parent.name: read_json(each.parent / "scores.json") for each in reports},
             "command": "make repro",
         },
     )
-
-
-def headline(metrics: dict) -> dict:
-    """The rates of a metrics file, without its tables."""
-    return {key: value for key, value in metrics.items() if isinstance(value, int | float)}

@@ -1,6 +1,7 @@
 """The symbols that a network writes, and their numbers. The blank of CTC is number 0, here and nowhere else."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from common.errors import GlyphoneError
 
@@ -61,4 +62,4 @@ class Alphabet:
 
 def needed_slices(text: str) -> int:
     """The least number of emission slices that CTC can align text to: one a character, one more a repeat."""
-    return len(text) + sum(first == second for first, second in zip(text, text[1:], strict=False))
+    return len(text) + sum(first == second for first, second in pairwise(text))

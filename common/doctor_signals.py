@@ -19,10 +19,8 @@ SIGNAL_CODES: dict[str, tuple[Severity, str, str]] = {
     "short": ("warning", "are very short", "Check their start and end; they may have been cut off."),
     # images
     "tiny": ("warning", "are very small", "Scan or crop at a higher resolution; letters of few pixels cannot be read."),
-    "huge": ("note", "are far larger than the model's height", "Nothing to mend; reading them is slow."),
     "rotated": ("warning", "look rotated", "Turn them upright, or correct their EXIF orientation."),
     "low_contrast": ("note", "have little contrast", "Check the exposure; faint letters drown in the paper."),
-    "transparent": ("note", "have transparent parts", "They are laid on white: white letters would vanish there."),
     "blank": ("warning", "show one colour only", "Look at them; remove them or crop them again."),
 }
 _UNKNOWN: tuple[Severity, str, str] = ("note", "", "Look at some of them.")

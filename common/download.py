@@ -25,8 +25,8 @@ MAX_UNPACKED_BYTES = 200 << 30
 MAX_MEMBERS = 2_000_000
 
 
-def fetch(url: str, sha256: str, folder: Path, pause_seconds: float = 1.0) -> None:
-    """Download an archive and unpack it to ``folder``, which must not exist yet.
+def fetch(url: str, sha256: str, folder: Path, member: str = "", pause_seconds: float = 1.0) -> None:
+    """Download an archive and unpack it to ``folder``, which must not exist yet: all of it, or its folder ``member``.
 
     A broken download is kept as ``FOLDER.archive.part`` and gone on with, after a pause and after a new start alike.
     The archive is unpacked into a temporary folder beside, which is renamed when all is there.
@@ -51,7 +51,7 @@ def fetch(url: str, sha256: str, folder: Path, pause_seconds: float = 1.0) -> No
     if found != sha256:
         archive.unlink()
         raise GlyphoneError(f"{url}: sha256 is {found}, not {sha256}; the file is deleted")
-    unpack(archive, folder)
+    unpack(archive, folder, member)
     archive.unlink()
 
 
@@ -77,10 +77,19 @@ def _download(url: str, archive: Path) -> None:
         raise ConnectionError(f"the connection broke after {received} of {expected} bytes")
 
 
-def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES, max_members: int = MAX_MEMBERS) -> None:
+def unpack(
+    archive: Path,
+    folder: Path,
+    member: str = "",
+    max_bytes: int = MAX_UNPACKED_BYTES,
+    max_members: int = MAX_MEMBERS,
+) -> None:
     """Unpack a zip or tar archive to ``folder``; it is there whole or not at all.
 
     Only plain files and folders are taken. Sizes are counted while they are written, not believed.
+
+    Args:
+        member: the folder inside the archive that becomes ``folder``; empty: all of the archive does.
 
     Raises:
         GlyphoneError: the folder exists, or the archive is none, damaged, too large, holds links or devices or would
@@ -98,7 +107,9 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES, max
             _unpack_tar(archive, target, max_bytes, max_members)
         else:
             raise GlyphoneError(f"{archive}: neither a zip nor a tar archive")
-        os.replace(target, folder)
+        if not (target / member).is_dir():
+            raise GlyphoneError(f"{archive}: no folder {member!r} in it")
+        os.replace(target / member, folder)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError) as error:
         raise GlyphoneError(f"{archive}: a damaged archive: {error}") from None
     finally:

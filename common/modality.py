@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from common.samples import Sample
 
 @dataclass(frozen=True)
 class Modality:
-    """The way from a file to slices, and from a hypothesis to the files that people's tools read.
+    """The way from a file to slices, and what the doctor and the report want to know of a signal.
 
     A *signal* is what reading gives: ``audio.reading.Sound`` or a grey image ``uint8 [H, W]``; nobody but the modality
     looks into it.
@@ -35,7 +35,6 @@ class Modality:
         inspect: signal → pairs (finding code, sentence): silence, clipping, tiny, rotated, …
         digest: signal → hex digest of its content, to find duplicates.
         length: signal → units (seconds; pixels of width).
-        writers: format name → function(results, file), for transcribe.
     """
 
     name: str
@@ -54,7 +53,23 @@ class Modality:
     inspect: Callable[[Any], Iterable[tuple[str, str]]]
     digest: Callable[[Any], str]
     length: Callable[[Any], float]
-    writers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive at an official address.
+
+    Attributes:
+        url: of a zip or tar file.
+        sha256: its checksum, as the publisher states it, in hex.
+        member: the folder inside the archive that is taken; empty: all of it.
+        folder: where that goes.
+    """
+
+    url: str
+    sha256: str
+    member: str
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -65,13 +80,13 @@ class CorpusReader:
         Settings: frozen pydantic model of the reader's own settings, all with defaults where that makes sense.
         read: (settings, root, seed) → samples with raw text (not yet normalised), group and split; split may be the
             empty string where the corpus has no fixed one: prepare then splits by group.
-        url, sha256: official address and checksum of an archive, where one exists, for ``--download``.
+        missing: (settings, root) → the official archives whose content is not below root yet, for ``--download``;
+            None where the corpus has no open address with a checksum.
     """
 
     Settings: type[BaseModel]
     read: Callable[[Any, Path, int], Iterable[Sample]]
-    url: str = ""
-    sha256: str = ""
+    missing: Callable[[Any, Path], list[Archive]] | None = None
 
 
 def generator(seed: int, purpose: str, sample_id: str) -> np.random.Generator:

@@ -69,6 +69,9 @@ class Network(nn.Module):
         self.head = nn.Linear(self.encoder.num_outputs, num_labels)
         self.num_features = num_features
         self.num_labels = num_labels
+        # Pooling and normalisation walk through memory in this order on a CPU (measured: a training step of the IIIT5K
+        # network takes 0.8 times as long).
+        self.to(memory_format=torch.channels_last)
 
     def out_lengths(self, lengths: Tensor) -> Tensor:
         """Emission slices of samples with ``lengths`` input slices: [B] → [B]."""

@@ -15,7 +15,6 @@ REASONS = {
     "missing_file": "the file does not exist",
     "outside_corpus": "the path leads out of the corpus folder",
     "empty_text": "the transcript is empty after normalisation",
-    "unknown_character": "a training transcript holds a character outside the alphabet",
     "too_few_slices": "fewer slices than the transcript needs (repeats count double)",
     "too_long": "longer than the limit of the settings",
     "duplicate_id": "another sample has the same id",

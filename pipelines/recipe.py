@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,17 @@ def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
         if not root:
             raise GlyphoneError(f"{key}.root: the folder of the corpus is needed: set it, or call with --root FOLDER")
         readers = modality(name).corpora if name in MODULES else {}
-        url = readers[reader].url if reader in readers else ""
-        if download and url and find_root(root) is None:
-            fetch(url, readers[reader].sha256, download_folder(root))
-        entry["listing"] = listing(resolve_root(root, f"{key}.root", "or call with --download" if url else ""))
+        missing = readers[reader].missing if reader in readers else None
+        if download and missing:
+            # Mistakes in the settings end here, not after gigabytes.
+            own = next(corpus.own for corpus in check(tree, name, PARAMS)["corpora"] if corpus.key == key)
+            for archive in missing(own, find_root(root) or download_folder(root)):
+                print(f"{key}: fetching {archive.url} to {archive.folder}", file=sys.stderr)
+                fetch(archive.url, archive.sha256, archive.folder, archive.member)
+        hint = "or call with --download" if missing else ""
+        if download and not missing:
+            hint = f"no checked download is known for {reader}: fetch it by hand"
+        entry["listing"] = listing(resolve_root(root, f"{key}.root", hint))
 
 
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:

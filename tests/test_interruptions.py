@@ -140,19 +140,27 @@ def check_again(folder: Path, stage: str, undisturbed: dict[str, Contents]) -> N
     assert untimed(contents(folder)) == untimed(undisturbed[stage])
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_full_disk(stage: str, before: Callable[[str], Path], undisturbed: dict[str, Contents]) -> None:
-    folder = before(stage)
+def check_full_disk(folder: Path, stage: str, undisturbed: dict[str, Contents]) -> None:
+    """The command ends with one line that names the file, and leaves nothing that is not whole."""
     line = finish(start(folder, stage, "toy", max_file_bytes=FULL_BYTES), 2)
     assert line.startswith("error: ") and line.endswith(": File too large")
-    assert (folder / line.removeprefix("error: ").removesuffix(": File too large")).parent.is_dir()  # it names the file
+    assert (folder / line.removeprefix("error: ").removesuffix(": File too large")).parent.is_dir()
     check_whole(folder, stage, undisturbed)
     assert not list(folder.rglob("*.part"))
+
+
+@pytest.mark.parametrize("stage", ["prepare", "extract", "evaluate"])
+def test_a_full_disk(stage: str, before: Callable[[str], Path], undisturbed: dict[str, Contents]) -> None:
+    folder = before(stage)
+    check_full_disk(folder, stage, undisturbed)
     check_again(folder, stage, undisturbed)
 
 
-@pytest.mark.parametrize("all_of_them", [True, False], ids=["as a terminal does", "the command alone"])
-@pytest.mark.parametrize(("stage", "delay_s"), [("prepare", 0.0), ("prepare", 0.8), ("extract", 0.0), ("extract", 0.8)])
+# A terminal signals all processes of the command, `kill -INT` one.
+@pytest.mark.parametrize(
+    ("stage", "delay_s", "all_of_them"),
+    [("prepare", 0.0, True), ("prepare", 0.8, False), ("extract", 0.0, False), ("extract", 0.8, True)],
+)
 def test_ctrl_c(
     stage: str, delay_s: float, all_of_them: bool, before: Callable[[str], Path], undisturbed: dict[str, Contents]
 ) -> None:
@@ -180,8 +188,11 @@ def test_kill(stage: str, before: Callable[[str], Path], undisturbed: dict[str, 
     check_again(folder, stage, undisturbed)
 
 
-def test_training_goes_on(before: Callable[[str], Path], undisturbed: dict[str, Contents]) -> None:
+def test_training_goes_on_after_a_full_disk_ctrl_c_and_kill(
+    before: Callable[[str], Path], undisturbed: dict[str, Contents]
+) -> None:
     folder = before("train")
+    check_full_disk(folder, "train", undisturbed)
     begun = 0
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
         process = start(folder, "train", "toy")
@@ -299,6 +310,6 @@ def test_a_second_repro_says_that_the_first_is_at_work(tmp_path: Path) -> None:
     assert second.returncode != 0
     assert "busy" in said or "lock" in said
     assert "Traceback" not in said
-    assert first.wait(PATIENCE_S) == 0, first.communicate()[0]
-    first.communicate()
+    said, _ = first.communicate(timeout=PATIENCE_S)
+    assert first.returncode == 0, said
     assert (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Paths of a corpus: none leads out of its folder, by letters or by links; whatever the platform they were written on."""
+"""Paths of a corpus: none leads out of its folder, by letters or by links, whatever wrote them."""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,8 @@ INSIDE = [
     "...",
 ]
 OUTSIDE = [
-    "../a.wav", "/etc/a.wav", "b/../../a.wav", "..", "a\0.wav", "a.zip!../../b/../../c", "..\\a.wav", "b\\..\\..\\a.wav",
+    "../a.wav", "/etc/a.wav", "b/../../a.wav", "..", "a\0.wav", "a.zip!../../b/../../c",
+    "..\\a.wav", "b\\..\\..\\a.wav",
     "C:\\a.wav", "C:/a.wav", "\\\\host\\share\\a.wav", "b/../../corpus/a.wav",
 ]  # fmt: skip
 

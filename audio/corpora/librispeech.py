@@ -6,12 +6,26 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from common.errors import GlyphoneError
-from common.modality import CorpusReader
+from common.modality import Archive, CorpusReader
 from common.samples import Sample
 from common.tables import read_text
 
 LICENCE = "CC-BY-4.0"
 SUFFIXES = (".flac", ".wav")
+
+# Addresses and SHA-256 of the archives of https://www.openslr.org/12, as torchaudio.datasets.librispeech has them.
+ADDRESS = "http://www.openslr.org/resources/12/{name}.tar.gz"
+CHECKSUMS = {
+    "train-clean-100": "d4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2",
+    "train-clean-360": "146a56496217e96c14334a160df97fffedd6e0a04e66b9c5af0d40be3c792ecf",
+    "train-other-500": "ddb22f27f96ec163645d53215559df6aa36515f26e01dd70798188350adcb6d2",
+    "dev-clean": "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
+    "dev-other": "12661c48e8c3fe1de2c1caa4c3e135193bfb1811584f11f569dd12645aa84365",
+    "test-clean": "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
+    "test-other": "d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
+}
+# The folder that every archive holds.
+TOP = "LibriSpeech"
 
 
 class LibriSpeechSettings(BaseModel):
@@ -30,15 +44,31 @@ def read(settings: LibriSpeechSettings, root: Path, seed: int) -> Iterator[Sampl
     Raises:
         GlyphoneError: none of the folders is there, or a line of a transcript is not ``ID TEXT``.
     """
-    # An archive unpacks to LibriSpeech/train-clean-100; both that folder and its parent may be the root.
-    base = root / "LibriSpeech" if (root / "LibriSpeech").is_dir() else root
-    folders = [(split, name) for split in ("train", "validation", "test") for name in getattr(settings, split)]
+    base = root / TOP if (root / TOP).is_dir() else root
+    folders = _folders(settings)
     present = [(split, base / name) for split, name in folders if (base / name).is_dir()]
     if not present:
         raise GlyphoneError(f"{base}: none of the folders {', '.join(name for _, name in folders)} is there")
     for split, folder in present:
         for transcript in sorted(folder.glob("*/*/*.trans.txt")):
             yield from _chapter(root, transcript, split)
+
+
+def missing(settings: LibriSpeechSettings, root: Path) -> list[Archive]:
+    """The official archives of those folders of the settings that are not below root."""
+    # An archive unpacks to LibriSpeech/train-clean-100; both that folder and its parent may be the root.
+    names = [name for _, name in _folders(settings)]
+    base = root if any((root / name).is_dir() for name in names) and not (root / TOP).is_dir() else root / TOP
+    return [
+        Archive(ADDRESS.format(name=name), CHECKSUMS[name], f"{TOP}/{name}", base / name)
+        for name in names
+        if name in CHECKSUMS and not (base / name).is_dir()
+    ]
+
+
+def _folders(settings: LibriSpeechSettings) -> list[tuple[str, str]]:
+    """(split, name) of the folders, in the order of the settings."""
+    return [(split, name) for split in ("train", "validation", "test") for name in getattr(settings, split)]
 
 
 def _chapter(root: Path, transcript: Path, split: str) -> Iterator[Sample]:
@@ -56,4 +86,4 @@ def _chapter(root: Path, transcript: Path, split: str) -> Iterator[Sample]:
         yield Sample(id=name, path=path, text=text, group=name.split("-")[0], split=split, licence=LICENCE)
 
 
-LIBRISPEECH = CorpusReader(Settings=LibriSpeechSettings, read=read)
+LIBRISPEECH = CorpusReader(Settings=LibriSpeechSettings, read=read, missing=missing)

@@ -1,4 +1,7 @@
-"""Line images with ground truth beside them, as ocropus and kraken keep them: ``name.png`` and ``name.gt.txt``."""
+"""Line images with ground truth beside them, as ocropus and kraken keep them: ``name.png`` and ``name.gt.txt``.
+
+A tree without any ``.gt.txt`` is read with ``name.txt``; in one that has some, ``name.txt`` is what a program read.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,8 @@ class LinePairsSettings(FolderSettings):
     """A tree of line pairs; binarised twins (``name.bin.png``, ``name.nrm.png``) share the transcript's name."""
 
     text_suffix: str = ".gt.txt"
+    # Ending of the transcripts of a tree in which nothing ends like that.
+    other_text_suffix: str = ".txt"
     # Use these of several versions of a line, the first that is there: name.png, name.nrm.png, name.bin.png.
     versions: tuple[str, ...] = ("", ".nrm", ".bin")
     splits_from_folders: bool = False
@@ -32,15 +37,20 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample]
     """
     if not root.is_dir():
         raise GlyphoneError(f"{root}: no such folder")
-    transcripts = sorted(root.rglob(f"*{settings.text_suffix}"), key=lambda file: file.relative_to(root).as_posix())
-    if not transcripts:
-        raise GlyphoneError(f"{root}: no transcripts *{settings.text_suffix}")
-    samples = [_sample(settings, root, transcript) for transcript in transcripts]
+    suffixes = dict.fromkeys((settings.text_suffix, settings.other_text_suffix))
+    for suffix in suffixes:
+        transcripts = [file for file in root.rglob(f"*{suffix}") if not file.name.startswith(".")]
+        if transcripts:
+            break
+    else:
+        raise GlyphoneError(f"{root}: no transcripts *{' or *'.join(suffixes)}")
+    transcripts.sort(key=lambda file: file.relative_to(root).as_posix())
+    samples = [_sample(settings, root, transcript, suffix) for transcript in transcripts]
     yield from samples if settings.group_pattern else file_groups(samples)
 
 
-def _sample(settings: LinePairsSettings, root: Path, transcript: Path) -> Sample:
-    stem = transcript.relative_to(root).as_posix().removesuffix(settings.text_suffix)
+def _sample(settings: LinePairsSettings, root: Path, transcript: Path, suffix: str) -> Sample:
+    stem = transcript.relative_to(root).as_posix().removesuffix(suffix)
     path = _image_of(stem, root, settings.versions)
     return Sample(
         id=stem,

@@ -33,7 +33,7 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
     """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
 
     Raises:
-        GlyphoneError: no file, XML that is broken or dangerous, a line without a polygon.
+        GlyphoneError: no file, XML that is broken or dangerous, a line without a polygon, a wrong number.
     """
     for file in pages(settings, root):
         tree = xml.parse(file)
@@ -48,7 +48,7 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
             yield Sample(
                 id=f"{name}#{line_id}",
                 path=path,
-                text=_text(line),
+                text=_text(line, f"line {line_id}", file),
                 group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
                 split="",
                 box=_box(coordinates, f"line {line_id}", file),
@@ -78,10 +78,17 @@ def image_path(name: str, file: Path, root: Path) -> str:
     return (file.parent / base).relative_to(root).as_posix()
 
 
-def _text(line: Element) -> str:
-    """The text right under the line (of the lowest index, where there are several), not that of its words."""
-    candidates = sorted(line.findall("TextEquiv"), key=lambda each: int(each.get("index") or 0))
-    for candidate in candidates:
+def _text(line: Element, what: str, file: Path) -> str:
+    """The text right under the line (of the lowest index, where there are several), not that of its words.
+
+    PAGE's schema has ``index`` as an optional integer. Texts without one come last, in the order of the file.
+    """
+
+    def rank(candidate: Element) -> float:
+        index = candidate.get("index")
+        return float("inf") if index is None else xml.integer(index, f"index of a TextEquiv of {what}", file)
+
+    for candidate in sorted(line.findall("TextEquiv"), key=rank):
         text = candidate.findtext("Unicode")
         if text and text.strip():
             return text.strip()

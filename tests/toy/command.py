@@ -1,4 +1,4 @@
-"""A stage's command with the toy as a modality, in worker processes too: ``python -m tests.toy.command prepare toy``."""
+"""A stage's command with the toy as a modality, in workers too: ``python -m tests.toy.command prepare toy``."""
 
 import sys
 from importlib import import_module
