@@ -103,7 +103,7 @@ def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
                 fetch(archive.url, archive.sha256, archive.folder, archive.member)
         hint = "or call with --download" if missing else ""
         if download and not missing:
-            hint = f"no checked download is known for {reader}: fetch it by hand"
+            hint = f"or fetch it by hand: no checked download is known for {reader}"
         entry["listing"] = listing(resolve_root(root, f"{key}.root", hint))
 
 

@@ -1,14 +1,11 @@
 """Downloads: resumed, checked, unpacked whole or not at all, never outside of their folder."""
 
-import hashlib
 import io
 import random
 import stat
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,87 +13,15 @@ import pytest
 from common import download
 from common.download import fetch, unpack
 from common.errors import GlyphoneError
+from tests.archive_server import Server, files, running, sha256, tar_of, zip_of
 
 CONTENT = {"corpus/a.txt": b"one", "corpus/sub/b.wav": random.Random(0).randbytes(300_000)}
 
 
-def tar_of(content: dict[str, bytes], mode: str = "w:gz") -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=mode) as archive:
-        for name, data in content.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return file.getvalue()
-
-
-def zip_of(content: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in content.items():
-            archive.writestr(name, data)
-    return file.getvalue()
-
-
-class Server(ThreadingHTTPServer):
-    """Serves ``archive``; cuts the first ``num_cuts`` answers after ``cut_bytes`` bytes."""
-
-    archive = b""
-    num_cuts = 0
-    cut_bytes = 100_000
-    ranges = True
-    status = 0
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/archive"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        asked = self.headers.get("Range", "")
-        self.server.requests.append(asked)
-        if self.server.status:
-            return self.send_error(self.server.status)
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.server.ranges else 0
-        if asked and start >= len(self.server.archive):
-            return self.send_error(416)
-        body = self.server.archive[start:]
-        self.send_response(206 if asked and self.server.ranges else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.server.num_cuts:
-            self.server.num_cuts -= 1
-            body = body[: self.server.cut_bytes]
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing on standard error."""
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with running() as server:
         yield server
-        server.shutdown()
-        thread.join()
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("make", [tar_of, zip_of])
@@ -210,3 +135,12 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     with pytest.raises(GlyphoneError, match="exists already"):
         unpack(tmp_path / "archive", tmp_path / "corpus")
+
+
+def test_one_folder_of_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "archive").write_bytes(tar_of(CONTENT | {"README": b"top"}))
+    with pytest.raises(GlyphoneError, match="no folder 'corpus/nothing' in it"):
+        unpack(tmp_path / "archive", tmp_path / "sub", "corpus/nothing")
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+    unpack(tmp_path / "archive", tmp_path / "sub", "corpus/sub")
+    assert files(tmp_path / "sub") == {"b.wav": CONTENT["corpus/sub/b.wav"]}

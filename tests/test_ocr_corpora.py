@@ -77,6 +77,7 @@ def test_alto(tmp_path):
         ("alto", ALTO.replace("pixel", "mm10"), "measured in mm10"),
         ("alto", ALTO.replace('HPOS="10"', ""), "HPOS of line l1"),
         ("page_xml", PAGE.replace("10,5 60,4", "10;5"), "points must be"),
+        ("page_xml", PAGE.replace('index="1"', 'index="first"'), "index of a TextEquiv of line l1 must be a number"),
         ("page_xml", PAGE.replace("C:\\scans\\page1.png", ""), "does not name its picture"),
         ("page_xml", '<?xml version="1.0" encoding="klingon"?><a/>', "page1.xml"),
     ],
@@ -129,8 +130,29 @@ def test_line_pairs(tmp_path):
     assert len({each.group for each in flat}) == 2
     assert {each.group for each in listed("line_pairs", tmp_path, group_pattern=r"/(\d|g)")} == {"0", "g"}
     (tmp_path / "empty").mkdir()
-    with pytest.raises(GlyphoneError, match="no transcripts"):
+    with pytest.raises(GlyphoneError, match=r"no transcripts \*\.gt\.txt or \*\.txt"):
         listed("line_pairs", tmp_path / "empty")
+
+
+def test_line_pairs_with_plain_names(tmp_path):
+    """name.txt is a transcript only where no name.gt.txt is: beside these it is what a program read."""
+    for name in ("0001", "0002"):
+        Image.new("L", (9, 9)).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text(f"line {name}\n")
+    assert [(each.id, each.path, each.text) for each in listed("line_pairs", tmp_path)] == [
+        ("0001", "0001.png", "line 0001"),
+        ("0002", "0002.png", "line 0002"),
+    ]
+    (tmp_path / "0002.gt.txt").write_text("true\n")
+    assert [(each.id, each.text) for each in listed("line_pairs", tmp_path)] == [("0002", "true")]
+
+
+def test_page_texts_without_an_index(tmp_path):
+    """They count as index 0 and stay in the order of the file."""
+    (tmp_path / "page1.xml").write_text(PAGE.replace(' index="0"', ""))
+    assert listed("page_xml", tmp_path)[0].text == "erſte Zeile"
+    (tmp_path / "page1.xml").write_text(PAGE.replace(' index="0"', "").replace(' index="1"', ""))
+    assert listed("page_xml", tmp_path)[0].text == "worse"
 
 
 def test_iiit5k_matlab_layout(tmp_path):

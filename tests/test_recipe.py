@@ -19,7 +19,7 @@ from pipelines.settings import load, read
 from tests.toy.workspace import rows, write_corpus
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("default", "an4", "fsdd", "iiit5k", "fraktur", "lines", "speech")
+NAMES = ("default", "an4", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech")
 
 
 @pytest.fixture

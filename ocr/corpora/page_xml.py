@@ -81,12 +81,11 @@ def image_path(name: str, file: Path, root: Path) -> str:
 def _text(line: Element, what: str, file: Path) -> str:
     """The text right under the line (of the lowest index, where there are several), not that of its words.
 
-    PAGE's schema has ``index`` as an optional integer. Texts without one come last, in the order of the file.
+    PAGE's schema has ``index`` as an optional integer. Without one it counts as 0; equals stay in the file's order.
     """
 
-    def rank(candidate: Element) -> float:
-        index = candidate.get("index")
-        return float("inf") if index is None else xml.integer(index, f"index of a TextEquiv of {what}", file)
+    def rank(candidate: Element) -> int:
+        return xml.integer(candidate.get("index") or "0", f"index of a TextEquiv of {what}", file)
 
     for candidate in sorted(line.findall("TextEquiv"), key=rank):
         text = candidate.findtext("Unicode")
