@@ -27,6 +27,6 @@ def inside(root: Path, path: str) -> Path:
     if os.path.commonpath([real_root, real]) != real_root:
         raise SampleError(
             "outside_corpus",
-            f"{path!r} is a link out of the corpus folder {root}; copy the file there, or set root to a folder above both",
+            f"{path!r} is a link out of the corpus folder {root}; copy the file there, or set root to a folder above",
         )
     return root / path

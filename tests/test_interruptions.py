@@ -188,6 +188,11 @@ def test_kill(stage: str, before: Callable[[str], Path], undisturbed: dict[str, 
     check_again(folder, stage, undisturbed)
 
 
+def newest_checkpoint(folder: Path) -> int:
+    """When it was written, in ns; 0 where there is none."""
+    return max((path.stat().st_mtime_ns for path in folder.glob(".state/toy/*/checkpoint.pt")), default=0)
+
+
 def test_training_goes_on_after_a_full_disk_ctrl_c_and_kill(
     before: Callable[[str], Path], undisturbed: dict[str, Contents]
 ) -> None:
@@ -196,12 +201,12 @@ def test_training_goes_on_after_a_full_disk_ctrl_c_and_kill(
     begun = 0
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
         process = start(folder, "train", "toy")
-        wait_until(lambda: any(each.stat().st_mtime_ns > begun for each in folder.glob(".state/toy/*/*.pt")), process)
+        wait_until(lambda since=begun: newest_checkpoint(folder) > since, process)
         process.send_signal(number)
         _, complaint = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == code and "Traceback" not in complaint, complaint
         check_whole(folder, "train", undisturbed)
-        begun = time.time_ns()
+        begun = newest_checkpoint(folder)
     again = start(folder, "train", "toy")
     _, said = again.communicate(timeout=PATIENCE_S)
     assert again.returncode == 0 and "going on at epoch" in said
@@ -299,7 +304,8 @@ def test_a_second_repro_says_that_the_first_is_at_work(tmp_path: Path) -> None:
             command, cwd=tmp_path, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
         )
 
-    assert dvc("init", "--no-scm", "--quiet").wait(PATIENCE_S) == 0
+    said, _ = dvc("init", "--no-scm", "--quiet").communicate(timeout=PATIENCE_S)
+    assert (tmp_path / ".dvc").is_dir(), said
     with open(tmp_path / ".dvc" / "config", "a") as file:
         file.write("    analytics = false\n    check_update = false\n")
     (tmp_path / "dvc.yaml").write_text(SLOW_STAGE, "utf-8")
