@@ -22,8 +22,8 @@ class Usage:
         seconds: wall time.
         cpu_seconds: user and system time of all its processes.
         peak_memory_bytes: greatest sum over its processes at one instant, a page shared by several counted once
-            (PSS; where the system does not tell, RSS, which counts it once a process); at least the greatest RSS of
-            a single one, which the kernel knows without looking.
+            (PSS; where the system does not tell, RSS, which counts it once a process). 0 where nobody looked: the
+            kernel's own maximum would count this process too, which it was a copy of before it began.
         output: its standard output and error.
     """
 
@@ -37,8 +37,7 @@ def watch(command: list[str], folder: Path, environment: Mapping[str, str], samp
     """Run a command to its end; what it prints goes to standard error as it comes.
 
     Args:
-        sample_seconds: between looks at the memory of all processes, which cost time; 0: none, and the peak is only
-            that of the largest single process.
+        sample_seconds: between looks at the memory of all processes, which cost time; 0: none.
 
     Raises:
         GlyphoneError: it failed.
@@ -77,7 +76,7 @@ def watch(command: list[str], folder: Path, environment: Mapping[str, str], samp
     return Usage(
         seconds=seconds,
         cpu_seconds=used.ru_utime + used.ru_stime,
-        peak_memory_bytes=max(peak, used.ru_maxrss * 1024),
+        peak_memory_bytes=peak,
         output="".join(lines),
     )
 

@@ -153,7 +153,7 @@ def test_watch_measures_memory_of_children_and_keeps_output(tmp_path: Path, samp
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
     usage = watch([sys.executable, "-c", parent], tmp_path, environment(), sample_seconds)
     assert usage.output == "held 120000000\n"
-    assert 120_000_000 < usage.peak_memory_bytes < 1_000_000_000
+    assert usage.peak_memory_bytes == 0 if not sample_seconds else 120_000_000 < usage.peak_memory_bytes < 400_000_000
     assert usage.seconds >= 1
     assert 0 < usage.cpu_seconds < usage.seconds * 2
 
