@@ -1,7 +1,6 @@
 """Train stage: packed slices of the training and validation splits → model folder and learning curve."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,6 @@ def main() -> None:
 
 def train_modality(name: str) -> None:
     """Read slices and settings of one modality, train, and write ``models/<name>`` and ``results/<name>``."""
-    # Threads that wait must sleep: spinning ones are many times slower wherever another program runs beside.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Nearly every batch has a shape of its own; by default oneDNN keeps the kernels of 1024 of them (measured: 1.9 GB
-    # against 1.3 GB after 60 steps of the AN4 network).
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     # Imported here, so that --help answers at once.
     import torch
 
