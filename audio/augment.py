@@ -12,6 +12,8 @@ class AugmentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Cut: up to this share of the slices at each end, where a recorder set in late or an editor trimmed too much.
+    edge_cut: float = Field(0.0, ge=0, le=0.3)
     # Tempo: a factor from 1 - x to 1 + x; the faster the fewer slices, T / (1 + x) at least.
     speed_change: float = Field(0.1, ge=0, le=0.5)
     # Vocal-tract length: frequencies are multiplied by 1 - x to 1 + x (on the axis of the features).
@@ -35,14 +37,22 @@ class AugmentSettings(BaseModel):
 def augment(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> np.ndarray:
     """Changed slices float32 [T', F] of slices float32 [T, F], which stay as they are.
 
-    T' = round(T / factor), at least 1. The same state of the generator gives the same result.
+    T' = round(T / factor) without a cut, at least 1. The same state of the generator gives the same result.
     """
-    changed = _speed(slices, settings.speed_change, generator)
+    changed = _cut(slices, settings.edge_cut, generator)
+    changed = _speed(changed, settings.speed_change, generator)
     changed = _vocal_tract(changed, settings.vocal_tract_change, generator)
     changed = _tone_and_noise(changed, settings, generator)
     _mask_time(changed, settings, generator)
     _mask_frequency(changed, settings, generator)
     return changed
+
+
+def _cut(slices: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    if not share:
+        return slices
+    first, last = (int(part * len(slices)) for part in generator.uniform(0, share, 2))
+    return slices[first : len(slices) - last]
 
 
 def _speed(slices: np.ndarray, change: float, generator: np.random.Generator) -> np.ndarray:

@@ -38,6 +38,11 @@ def sentence(generator: np.random.Generator) -> str:
     return kinds[generator.choice(len(kinds), p=(0.24, 0.2, 0.16, 0.18, 0.18, 0.04))](generator)
 
 
+def digit(generator: np.random.Generator) -> str:
+    """One digit, as people enter them one by one."""
+    return _pick(generator, DIGITS)
+
+
 def vocabulary() -> list[str]:
     """All words that sentences are made of, sorted."""
     words = {*DIGITS, *TEENS, *TENS, *ORDINALS, *MONTHS, *DAYS, *NAMES, *THINGS, *VERBS, *SWITCHES, *SHORT, *LETTERS}

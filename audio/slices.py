@@ -45,9 +45,10 @@ class SliceSettings(BaseModel):
     high_hz: float = Field(0.0, ge=0)
     # Longer sounds are refused, never cut.
     max_seconds: float = Field(60.0, gt=0, le=3_600)
-    # utterance: mean 0 and variance 1 of each feature over this utterance; mean: only the mean; none: as it is.
-    normalise: Literal["utterance", "mean", "none"] = "utterance"
-    # The variance of a feature is drawn to that of all features as if so many seconds of such had been heard:
+    # utterance: mean 0 and variance 1 of each feature over this utterance; mean: only the mean; spectrum: of all
+    # features together, so the spectrum's mean shape stays, which in single words says much; none: as it is.
+    normalise: Literal["utterance", "mean", "spectrum", "none"] = "utterance"
+    # normalise utterance: the variance of a feature is drawn to that of all features as if so many seconds of such had been heard:
     # 0.3 seconds alone hold about ten independent slices, too few for one variance a feature.
     variance_prior_s: float = Field(0.5, ge=0, le=60)
 
@@ -222,6 +223,9 @@ def _normalised(features: Any, settings: SliceSettings) -> Any:
     """Features [T, F] with mean 0 and, as settings say, variance 1 over this utterance."""
     if settings.normalise == "none":
         return features
+    if settings.normalise == "spectrum":
+        features = features - features.mean()
+        return features / features.square().mean().sqrt().clamp(min=MIN_DEVIATION)
     features = features - features.mean(dim=0)
     if settings.normalise == "mean":
         return features

@@ -5,6 +5,7 @@ the pitch by a factor, the envelopes along the frequency axis as a longer or sho
 """
 
 import os
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -34,19 +35,19 @@ LETTERS = {
 
 
 def synthesise(sample: Sample) -> Sound:
-    """The recording of a sample whose path is ``synthesis:<seed>:<condition>``, at 16 kHz.
+    """The recording of a sample whose path is ``synthesis:<seed>:<condition>``, at 16 kHz; with ``:cut``, no margins.
 
     The same path, id and text give the same sound.
 
     Raises:
         SampleError: the path is not of this form, the condition is unknown, or the text can't be spoken.
     """
-    seed, name = _parsed(sample.path)
+    seed, name, cut = _parsed(sample.path)
     chosen = condition(name)
     random = generator(seed, f"synthesis {name}", sample.id)
     spoken = _spoken(sample, chosen, random)
     before, after = (np.zeros(round(random.uniform(*MARGIN_S) * RATE_HZ), np.float32) for _ in range(2))
-    waveform = np.concatenate([before, spoken, after])
+    waveform = spoken if cut else np.concatenate([before, spoken, after])
     waveform = reverberated(waveform, RATE_HZ, random.uniform(*chosen.reverberation_s), random)
     if chosen.noise:
         added = noise(chosen.noise, len(waveform), RATE_HZ, random)
@@ -56,12 +57,12 @@ def synthesise(sample: Sample) -> Sound:
     return Sound((waveform * (level / np.abs(waveform).max())).astype(np.float32), RATE_HZ)
 
 
-def _parsed(path: str) -> tuple[int, str]:
-    scheme, _, rest = path.partition(":")
-    seed, separator, name = rest.partition(":")
-    if f"{scheme}:" != SYNTHESIS or not separator or not seed.isdecimal():
-        raise SampleError("unreadable", f"{path!r}: a generated sample's path is {SYNTHESIS}SEED:CONDITION")
-    return int(seed), name
+def _parsed(path: str) -> tuple[int, str, bool]:
+    """Seed, condition, and whether silence is cut off at both ends."""
+    match = re.fullmatch(rf"{SYNTHESIS}(\d+):([^:]*)(:cut)?", path)
+    if not match:
+        raise SampleError("unreadable", f"{path!r}: a generated sample's path is {SYNTHESIS}SEED:CONDITION[:cut]")
+    return int(match[1]), match[2], bool(match[3])
 
 
 def _spoken(sample: Sample, chosen: Condition, random: np.random.Generator) -> np.ndarray:

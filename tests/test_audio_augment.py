@@ -45,6 +45,15 @@ def test_shape_type_and_seed(num_slices: int, num_features: int, seed: int) -> N
 
 
 @settings(max_examples=40, deadline=None)
+@given(num_slices=st.integers(1, 400), share=st.floats(0, 0.3), seed=st.integers(0, 999))
+def test_edges_are_cut_and_the_middle_stays(num_slices: int, share: float, seed: int) -> None:
+    slices = np.arange(num_slices, dtype=np.float32)[:, None]
+    kept = run(slices, only(edge_cut=share), seed)[:, 0]
+    np.testing.assert_array_equal(kept, np.arange(kept[0], kept[0] + len(kept)))
+    assert kept[0] <= share * num_slices and num_slices - 1 - kept[-1] <= share * num_slices
+
+
+@settings(max_examples=40, deadline=None)
 @given(num_slices=st.integers(1, 400), share=st.floats(0, 0.9), seed=st.integers(0, 999))
 def test_time_masks_keep_to_their_share_and_width(num_slices: int, share: float, seed: int) -> None:
     chosen = only(num_time_masks=3, time_mask_slices=20, time_mask_share=share)

@@ -71,6 +71,13 @@ def test_normalised_is_mean_zero_and_variance_one() -> None:
     np.testing.assert_allclose(made.std(axis=0), 1, atol=1e-3)
 
 
+def test_normalised_spectrum_keeps_its_shape() -> None:
+    plain = slices(speechlike(0.4), SliceSettings(normalise="none"))
+    made = slices(speechlike(0.4), SliceSettings(normalise="spectrum"))
+    np.testing.assert_allclose([made.mean(), made.std()], [0, 1], atol=1e-3)
+    np.testing.assert_allclose(made, (plain - plain.mean()) / plain.std(), atol=1e-3)
+
+
 def test_short_sounds_keep_features_comparable() -> None:
     """With 0.1 s the variance of each feature is drawn to the mean of all: none is blown up."""
     sound = Sound(speechlike(0.3).waveform[800:2400], 16_000)

@@ -1,5 +1,7 @@
 """The embedded corpus: the same recipe gives the same sound, and conditions are what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -8,7 +10,7 @@ import scipy.signal
 from audio.acoustics import noise, reverberated, with_noise
 from audio.conditions import CONDITIONS, SPLITS, TEST, TRAIN, VALIDATION, Condition, condition
 from audio.corpora.synthetic import SYNTHETIC, SyntheticSettings
-from audio.sentences import sentence, vocabulary
+from audio.sentences import DIGITS, sentence, vocabulary
 from audio.slices import SliceSettings, slices
 from audio.synthesis import LETTERS, synthesise
 from common.alphabet import needed_slices
@@ -44,6 +46,17 @@ def test_another_recipe_gives_another_sound(other: Sample) -> None:
     assert len(one) != len(two) or (one != two).any()
 
 
+def test_a_cut_recording_has_the_words_alone() -> None:
+    whole, cut = synthesise(sample()), synthesise(replace(sample(), path="synthesis:1:booth:cut"))
+    assert 0.1 <= whole.seconds - cut.seconds <= 0.3
+    assert np.abs(cut.waveform[:160]).max() > 10 * np.abs(whole.waveform[:160]).max()
+
+
+def test_the_reader_says_which_recordings_are_cut() -> None:
+    made = SYNTHETIC.read(SyntheticSettings(cut=True, num_train=12), None, 1)  # type: ignore[arg-type]
+    assert all(sample.path.endswith(":cut") for sample in made)
+
+
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_every_condition_gives_a_sound_that_can_be_learnt(name: str) -> None:
     text = "SPELL Q U I N N"
@@ -55,6 +68,11 @@ def test_every_condition_gives_a_sound_that_can_be_learnt(name: str) -> None:
     assert 0.8 < sound.seconds < 4
     # Four input slices an emission, as the default network has.
     assert len(slices(sound, SliceSettings())) >= 4 * needed_slices(text)
+
+
+def test_a_corpus_of_digits_says_one_digit_a_sample() -> None:
+    made = list(SYNTHETIC.read(SyntheticSettings(says="digits", num_train=300), None, 1))  # type: ignore[arg-type]
+    assert {sample.text for sample in made} == set(DIGITS)
 
 
 def test_no_condition_stands_in_two_splits_and_validation_and_test_are_new() -> None:
@@ -190,6 +208,7 @@ def test_the_echo_falls_by_sixty_decibels_in_its_time(seconds: float) -> None:
         ("synthesis:1:moon", "condition 'moon' is none of booth"),
         ("synthesis:one:booth", "SEED:CONDITION"),
         ("synthesis:1", "SEED:CONDITION"),
+        ("synthesis:1:booth:short", "SEED:CONDITION"),
         ("booth", "SEED:CONDITION"),
     ],
 )
