@@ -86,7 +86,7 @@ def transcribed(
     """Yield a row a sample of the store, in its order: what ``hypotheses.jsonl`` holds."""
     from common.decoding import decode, in_units, readable
     from common.emissions import emissions
-    from common.output import rounded, word_rows
+    from common.output import details
     from common.progress import with_progress
     from common.scoring import count_characters, count_words
 
@@ -103,8 +103,7 @@ def transcribed(
             "seen_in_training": reference in seen,
             "length": round(float(store.lengths[i]) * store.metadata.step, 6),
             "unit": store.metadata.unit,
-            "confidence": rounded(hypothesis.confidence),
-            "words": word_rows(hypothesis),
+            **details(hypothesis),
             "word_counts": _counts(count_words(reference, hypothesis.text)),
             "character_counts": _counts(count_characters(reference, hypothesis.text)),
         }

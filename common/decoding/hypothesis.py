@@ -148,8 +148,16 @@ def in_units(hypothesis: Hypothesis, units_per_slice: float, length: float = mat
 
 
 def readable(hypothesis: Hypothesis) -> Hypothesis:
-    """The hypothesis with its text as references are written: NFC, white space folded; its parts stay."""
-    return replace(hypothesis, text=normalise(hypothesis.text, TextSettings()))
+    """The hypothesis with its texts as references are written: NFC, white space folded; its parts stay.
+
+    Of alternatives that are then the same text the best one stays, and none that is the best text itself.
+    """
+    text = normalise(hypothesis.text, TextSettings())
+    scores: dict[str, float] = {}
+    for other, score in hypothesis.alternatives:
+        scores.setdefault(normalise(other, TextSettings()), score)
+    scores.pop(text, None)
+    return replace(hypothesis, text=text, alternatives=tuple(scores.items()))
 
 
 def _confidence(log_posteriors: np.ndarray) -> float:
