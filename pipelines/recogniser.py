@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import ValidationError
 
+from common.calibration import calibrated
 from common.decoding import DecodingSettings, Hypothesis, decode, in_units, readable
 from common.errors import GlyphoneError, SampleError
 from common.modality import Modality
@@ -138,7 +139,7 @@ class Recogniser:
         matrices = [each.slices for each in inputs]
         network, alphabet = self.bundle.network, self.bundle.alphabet
         for each, log_probs in zip(inputs, emissions(network, matrices, batch_slices=batch_slices), strict=True):
-            hypothesis = readable(decode(log_probs, alphabet, self.decoding))
+            hypothesis = calibrated(readable(decode(log_probs, alphabet, self.decoding)), self.bundle.calibration)
             yield in_units(hypothesis, self._step(each) * self.bundle.stride, each.length)
 
     def _step(self, each: _Input) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import srt
 import torch
 
 from common.bundle import write_bundle
+from common.calibration import Scale
 from common.errors import GlyphoneError
 from common.network import Network, NetworkSettings
 from common.writers import WRITERS, Transcript
@@ -207,6 +209,20 @@ def test_what_is_refused(model, sounds, tmp_path):
     (tmp_path / "out" / "one.srt").mkdir(parents=True)
     with pytest.raises(GlyphoneError, match=r"one\.srt: cannot be written"):
         call(model, sounds / "one.wav", "-f", "srt", "-o", tmp_path / "out", "--restart")
+
+
+def test_confidences_are_those_of_the_calibrated_model(model, sounds, tmp_path):
+    before = Recogniser.load(model).transcribe(sounds / "one.wav")
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    description = json.loads((folder / "bundle.json").read_text("utf-8"))
+    description["calibration"] = {"characters": {"slope": 2.0, "offset": -1.0}, "words": {"slope": 0.5, "offset": 1.0}}
+    (folder / "bundle.json").write_text(json.dumps(description), "utf-8")
+    after = Recogniser.load(folder).transcribe(sounds / "one.wav")
+    pairs = ((before.symbols, after.symbols), (before.words, after.words))
+    for (old, new), scale in zip(pairs, (Scale(2.0, -1.0), Scale(0.5, 1.0)), strict=True):
+        assert old
+        assert [each.confidence for each in new] == pytest.approx([scale(each.confidence) for each in old], abs=1e-4)
 
 
 def test_rows_carry_the_whole_hypothesis(model, sounds, tmp_path):
