@@ -81,7 +81,7 @@ def whole_spans(spans: Sequence[tuple[float, float]], scale: float, limit: int) 
 
     Rounding could make a short word nothing, and shift words over each other where they are shorter than a unit; they
     are then moved by as little as is needed, and stay within 0 … limit. Where limit units do not hold one a span, the
-    last spans share the last unit.
+    first spans share the first unit.
 
     Args:
         spans: in order and disjoint, in seconds or pixels.
