@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -30,6 +30,7 @@ from common.calibration import (
 from common.decoding.hypothesis import Hypothesis, Symbol, geometric_mean, in_units, readable, words_of
 from common.network import Network, NetworkSettings
 
+some = settings(max_examples=60, deadline=None)
 chances = st.floats(0, 1)
 scales = st.builds(Scale, st.floats(MIN_SLOPE, 8), st.floats(-6, 6))
 pairs = st.lists(st.tuples(chances, st.booleans()), max_size=40)
@@ -70,6 +71,7 @@ def test_a_distortion_is_found_and_undone(slope, offset):
     assert after["brier_score"] < before["brier_score"]
 
 
+@some
 @given(scales, st.lists(chances, min_size=2, max_size=20))
 def test_the_order_of_confidences_stays(scale, confidences):
     ordered = np.sort(np.array(confidences))
@@ -81,6 +83,7 @@ def test_the_order_of_confidences_stays(scale, confidences):
     assert scale(confidences[0]) == scale.of(np.array(confidences))[0]
 
 
+@some
 @given(pairs)
 def test_any_fit_is_usable(observed):
     scale = fit(Observations([chance for chance, _ in observed], [right for _, right in observed]))
@@ -89,6 +92,7 @@ def test_any_fit_is_usable(observed):
     assert Calibration.of_description({"characters": described, "words": described}).words == scale
 
 
+@some
 @given(pairs)
 def test_the_fit_is_the_maximum_of_the_posterior(observed):
     """Against a general minimiser that knows no derivative."""
@@ -127,6 +131,7 @@ def test_no_group_is_judged_by_a_scale_that_it_helped_to_fit():
         assert not np.array_equal(changed, whole)
 
 
+@some
 @given(pairs.filter(bool))
 def test_the_calibration_error_is_that_of_its_definition(observed):
     confidences, rights = [each for each, _ in observed], [right for _, right in observed]
@@ -171,6 +176,7 @@ def test_what_is_right(said, reference, characters, words):
         assert observed[kind].confidences == pytest.approx([0.5] * len(expected))
 
 
+@some
 @given(st.text("ab  ", max_size=12), st.text("ab ", max_size=12))
 def test_every_character_and_word_of_the_text_is_judged(said, reference):
     observed = no_observations()
@@ -182,6 +188,7 @@ def test_every_character_and_word_of_the_text_is_judged(said, reference):
         assert all(observed["characters"].rights) and all(observed["words"].rights)
 
 
+@some
 @given(st.text("ab ", max_size=9), scales, scales, chances)
 def test_calibrating_touches_confidences_alone(text, first, second, confidence):
     hypothesis = hypothesis_of(text, confidence)

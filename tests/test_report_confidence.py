@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.calibration import NUM_BINS, bins
@@ -11,9 +11,11 @@ from common.report.charts import Curve, reliability
 from common.report.confidence import calibration_charts
 from tests.report_world import metrics_of, rows_of
 
+some = settings(max_examples=60, deadline=None)
 observed = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 
 
+@some
 @given(observed)
 def test_points_stand_where_their_bins_do(pairs):
     found = bins([chance for chance, _ in pairs], [right for _, right in pairs])

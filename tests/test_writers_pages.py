@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from alto_tools import alto_tools
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypxml import PageXML
 from pypxml.pagetype import PageType
@@ -23,6 +23,7 @@ with warnings.catch_warnings():  # of its own code, where it is compiled for the
 
 from lxml import etree
 
+some = settings(max_examples=60, deadline=None)
 PAGES = WRITERS["px"]
 ALTO, PAGE = "{http://www.loc.gov/standards/alto/ns-v4#}", "{*}"
 pictures = transcripts(scale=40.0)
@@ -45,6 +46,7 @@ def check_boxes(boxes, each):
     assert all(0 <= left < right <= width for left, right in boxes)
 
 
+@some
 @given(pictures)
 def test_alto_is_read_back(each):
     text = write("alto", each)
@@ -59,6 +61,7 @@ def test_alto_is_read_back(each):
     assert mean == pytest.approx(100 * sum(confidences) / max(1, len(confidences)), abs=0.02)
 
 
+@some
 @given(pictures)
 def test_alto_keeps_the_rules_of_its_schema(each):
     """alto-4-4.xsd: a line holds Strings with at most one SP between, a glyph one character, ids are unique."""
@@ -84,6 +87,7 @@ def alto_box(element):
     return left, left + int(element.get("WIDTH"))
 
 
+@some
 @given(pictures, st.lists(st.tuples(texts, st.floats(-9, 0)), max_size=3))
 def test_page_is_read_back(each, alternatives):
     others = transcript(each.hypothesis.text, alternatives=alternatives).hypothesis.alternatives
@@ -129,6 +133,7 @@ def test_the_validator_finds_mistakes(tmp_path):
     assert not HocrValidator("standard").validate(str(path)).is_valid()
 
 
+@some
 @given(pictures)
 def test_hocr_is_read_back(each):
     """By lxml's reader of HTML, as a browser would: the words, and between them white space."""
@@ -143,6 +148,7 @@ def test_hocr_is_read_back(each):
     assert all(0 <= int(each["x_wconf"]) <= 100 for each in properties)
 
 
+@some
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), max_size=20), st.integers(1, 60), st.floats(0.2, 20))
 def test_whole_spans_move_by_no_more_than_they_must(pieces, limit, scale):
     at, spans = 0.0, []

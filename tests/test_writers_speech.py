@@ -9,13 +9,14 @@ from itertools import pairwise
 import pytest
 import srt
 import webvtt
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from praatio import textgrid
 
 from common.writers import WRITERS
 from tests.writers_world import transcript, transcripts, words_in
 
+some = settings(max_examples=60, deadline=None)
 SPEECH = WRITERS["s"]
 SCLITE = shutil.which("sclite") or shutil.which("sclite", path="/usr/lib/sctk/bin")
 LONG = "so it goes on and on until a line is full and another one, and a third that no screen would show at once"
@@ -25,6 +26,7 @@ def write(name, each):
     return SPEECH[name].write(each)
 
 
+@some
 @given(transcripts())
 def test_srt_is_read_back(each):
     cues = list(srt.parse(write("srt", each)))
@@ -33,6 +35,7 @@ def test_srt_is_read_back(each):
     check_cues([cue_times(cue) for cue in cues], each)
 
 
+@some
 @given(transcripts())
 def test_vtt_is_read_back(each):
     text = write("vtt", each)
@@ -79,6 +82,7 @@ def test_cues_are_what_a_viewer_can_read():
     assert [cue.content for cue in srt.parse(write("srt", transcript(word, [(0.0, 0.01)])))] == [word]
 
 
+@some
 @given(transcripts())
 def test_textgrid_is_read_back(each):
     grid = textgrid.textgrid_io.parseTextgridStr(write("textgrid", each), includeEmptyIntervals=True)
@@ -106,6 +110,7 @@ def test_a_textgrid_file_opens(tmp_path):
     assert (first.start, first.end) == (each.hypothesis.words[0].start, each.hypothesis.words[0].end)
 
 
+@some
 @given(transcripts(), st.text("a b/();é\t", max_size=9))
 def test_ctm_lines_have_six_fields_in_order(each, name):
     lines = SPEECH["ctm"].write(transcript(each.hypothesis.text, name=name)).splitlines()
@@ -119,6 +124,7 @@ def test_ctm_lines_have_six_fields_in_order(each, name):
         at = begin + length
 
 
+@some
 @given(transcripts(), st.text("a b/();é\t", max_size=9))
 def test_a_trn_line_ends_with_its_name(each, name):
     (line,) = SPEECH["trn"].write(transcript(each.hypothesis.text, name=name)).split("\n")[:-1]
