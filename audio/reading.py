@@ -100,7 +100,10 @@ def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
             header = file.read(1024)
             file.seek(0)
             # By name, so that libsndfile reads by itself; but it takes any .raw for headerless samples.
-            yield path if not path.lower().endswith(".raw") else io.BytesIO(file.read(MAX_MEMBER_BYTES)), header
+            if path.lower().endswith(".raw"):
+                yield io.BytesIO(file.read(MAX_MEMBER_BYTES)), header
+            else:  # as bytes, but on Windows: soundfile refuses names that are not UTF-8
+                yield path if os.name == "nt" else os.fsencode(path), header
     except FileNotFoundError:
         raise SampleError("missing_file", f"{path}: no such file") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from common.alphabet import Alphabet
+from common.calibration import UNCALIBRATED, Calibration
 from common.errors import GlyphoneError
 from common.files import read_json, write_bytes, write_json, write_text
 from common.network import Network, NetworkSettings
@@ -35,6 +36,8 @@ class Bundle:
         slice_settings, text_settings: sections of the settings it was trained with.
         num_features, step, unit: F, units a slice, and their name (``s`` or ``px``).
         summary: what the training did: epochs, samples, validation errors, corpora, licences.
+        calibration: puts the confidences of hypotheses right; of an older bundle it leaves them as they are.
+        calibration_errors: what validation data said of it, ``calibration`` of the description; None in older bundles.
     """
 
     network: Network
@@ -46,6 +49,8 @@ class Bundle:
     step: float
     unit: str
     summary: dict[str, Any]
+    calibration: Calibration = UNCALIBRATED
+    calibration_errors: dict[str, Any] | None = None
 
     @property
     def stride(self) -> int:
@@ -63,7 +68,8 @@ def write_bundle(
     """Write a bundle: weights, ``bundle.json`` and a model card.
 
     Args:
-        description: modality, alphabet, slice_settings, text_settings, num_features, step, unit, summary.
+        description: modality, alphabet, slice_settings, text_settings, num_features, step, unit, summary, and if there
+            is one, calibration.
     """
     folder = Path(folder)
     # No metadata in the weights' header: safetensors writes its keys in random order.
@@ -113,6 +119,8 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
             network=network.eval().requires_grad_(False),
             alphabet=alphabet,
             **{key: description[key] for key in FIELDS},
+            calibration=Calibration.of_description(description.get("calibration")),
+            calibration_errors=description.get("calibration"),
         )
-    except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BundleError(f"{folder}: not a whole bundle: {type(error).__name__}: {error}".split("\n")[0]) from None

@@ -35,6 +35,7 @@ class Modality:
         inspect: signal → pairs (finding code, sentence): silence, clipping, tiny, rotated, …
         digest: signal → hex digest of its content, to find duplicates.
         length: signal → units (seconds; pixels of width).
+        height: signal → pixels of height, for boxes; 1 where a signal has none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Modality:
     inspect: Callable[[Any], Iterable[tuple[str, str]]]
     digest: Callable[[Any], str]
     length: Callable[[Any], float]
+    height: Callable[[Any], float] = lambda signal: 1.0
 
 
 @dataclass(frozen=True)

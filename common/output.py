@@ -2,12 +2,13 @@
 
 import csv
 import io
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.decoding.hypothesis import Hypothesis
+from common.decoding.hypothesis import Hypothesis, Symbol, Word
 from common.files import to_json
 
 # A cell that begins with one of these is a formula to a spreadsheet program (OWASP, "CSV injection").
@@ -24,21 +25,32 @@ class Format:
 
 
 def result_row(path: str, hypothesis: Hypothesis, unit: str) -> dict[str, Any]:
-    """What is written about one file; places of words are in ``unit`` (s or px), half open."""
+    """What is written about one file; places of words and characters are in ``unit`` (s or px), half open."""
+    return {"path": shown(path), "text": hypothesis.text, "unit": unit, **details(hypothesis)}
+
+
+def details(hypothesis: Hypothesis) -> dict[str, Any]:
+    """What a hypothesis carries beside its text; a score that is minus infinity is null, JSON has no other."""
     return {
-        "path": shown(path),
-        "text": hypothesis.text,
         "confidence": rounded(hypothesis.confidence),
-        "unit": unit,
-        "words": word_rows(hypothesis),
+        "score": _finite(hypothesis.score),
+        "language_score": _finite(hypothesis.language_score),
+        "words": _parts(hypothesis.words),
+        "characters": _parts(hypothesis.symbols),
+        "alternatives": [{"text": text, "score": _finite(score)} for text, score in hypothesis.alternatives],
     }
 
 
-def word_rows(hypothesis: Hypothesis) -> list[dict[str, Any]]:
+def _parts(parts: Iterable[Symbol | Word]) -> list[dict[str, Any]]:
     return [
-        {"text": word.text, "start": word.start, "end": word.end, "confidence": rounded(word.confidence)}
-        for word in hypothesis.words
+        {"text": part.text, "start": part.start, "end": part.end, "confidence": rounded(part.confidence)}
+        for part in parts
     ]
+
+
+def _finite(score: float) -> float | None:
+    """Four digits behind the point, as for confidences."""
+    return round(score, 4) if math.isfinite(score) else None
 
 
 def rounded(confidence: float) -> float:

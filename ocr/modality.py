@@ -67,6 +67,11 @@ def length(image: np.ndarray) -> float:
     return float(image.shape[1])
 
 
+def height(image: np.ndarray) -> float:
+    """In pixels."""
+    return float(image.shape[0])
+
+
 MODALITY = Modality(
     name="ocr",
     unit="px",
@@ -95,4 +100,5 @@ MODALITY = Modality(
     inspect=inspect,
     digest=digest,
     length=length,
+    height=height,
 )

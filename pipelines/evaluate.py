@@ -10,7 +10,7 @@ scored in the same way, below ``validation``, so that choices need no test data.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from common.errors import GlyphoneError, run
 
 if TYPE_CHECKING:
     from common.bundle import Bundle
+    from common.calibration import Observations
     from common.decoding import DecodingSettings
     from common.scoring import ScoredRow
     from common.store import Store
@@ -44,6 +45,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     chosen = settings.read(name, "seed", "decoding", "evaluate")
 
     from common.bundle import read_bundle
+    from common.calibration import measure, no_observations
     from common.device import choose_device
     from common.files import write_json, write_jsonl, write_text
     from common.store import Store
@@ -57,8 +59,10 @@ def evaluate(name: str, device: str = "auto") -> None:
     bundle.network.to(choose_device(device, "--device"))
 
     seen = set(stores["train"].texts)
+    # Of the test set alone: on validation data the model has been calibrated.
+    observed = {"test": (no_observations(), no_observations())}
     rows = {
-        split: list(transcribed(bundle, stores[split], seen, chosen.decoding, f"{name}: {split}"))
+        split: list(transcribed(bundle, stores[split], seen, chosen.decoding, f"{name}: {split}", observed.get(split)))
         for split in ("validation", "test")
     }
     results = Path("results") / name
@@ -67,6 +71,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     write_text(results / "errors.csv", errors_table(rows["test"]))
     metrics = metrics_of(rows["test"], chosen.evaluate, chosen.seed)
     metrics["validation"] = metrics_of(rows["validation"], chosen.evaluate, chosen.seed)
+    metrics["calibration"] = {"test": measure(*observed["test"]), "validation": bundle.calibration_errors}
     write_json(results / "metrics.json", metrics)
     write_json(results / "scores.json", scores_of(metrics))
     print(f"{name}: {metrics['line']}", file=sys.stderr)
@@ -81,20 +86,34 @@ def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
 
 
 def transcribed(
-    bundle: "Bundle", store: "Store", seen: set[str], decoding: "DecodingSettings", progress: str
+    bundle: "Bundle",
+    store: "Store",
+    seen: set[str],
+    decoding: "DecodingSettings",
+    progress: str,
+    observed: "tuple[Mapping[str, Observations], Mapping[str, Observations]] | None" = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row a sample of the store, in its order: what ``hypotheses.jsonl`` holds."""
+    """Yield a row a sample of the store, in its order: what ``hypotheses.jsonl`` holds.
+
+    Args:
+        observed: takes what was right and with what confidence, before and after calibration.
+    """
+    from common.calibration import calibrated, observe
     from common.decoding import decode, in_units, readable
     from common.emissions import emissions
-    from common.output import rounded, word_rows
+    from common.output import details
     from common.progress import with_progress
     from common.scoring import count_characters, count_words
 
     matrices = (store.slices(i) for i in range(len(store)))
     units = store.metadata.step * bundle.stride
     for i, log_probs in enumerate(with_progress(emissions(bundle.network, matrices), len(store), progress)):
-        hypothesis = readable(in_units(decode(log_probs, bundle.alphabet, decoding), units))
+        raw = readable(in_units(decode(log_probs, bundle.alphabet, decoding), units))
+        hypothesis = calibrated(raw, bundle.calibration)
         reference = store.texts[i]
+        if observed is not None:
+            for each, into in zip((raw, hypothesis), observed, strict=True):
+                observe(each, reference, store.groups[i], into)
         yield {
             "id": store.ids[i],
             "group": store.groups[i],
@@ -103,8 +122,7 @@ def transcribed(
             "seen_in_training": reference in seen,
             "length": round(float(store.lengths[i]) * store.metadata.step, 6),
             "unit": store.metadata.unit,
-            "confidence": rounded(hypothesis.confidence),
-            "words": word_rows(hypothesis),
+            **details(hypothesis),
             "word_counts": _counts(count_words(reference, hypothesis.text)),
             "character_counts": _counts(count_characters(reference, hypothesis.text)),
         }

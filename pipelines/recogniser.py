@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import ValidationError
 
+from common.calibration import calibrated
 from common.decoding import DecodingSettings, Hypothesis, decode, in_units, readable
 from common.errors import GlyphoneError, SampleError
 from common.modality import Modality
@@ -31,19 +32,22 @@ MAX_WAITING_FILES = 64
 
 @dataclass(frozen=True)
 class Result:
-    """One file's hypothesis; or None, and the reason."""
+    """One file's hypothesis, with the length and height of its signal in units; or None, and the reason."""
 
     path: str
     hypothesis: Hypothesis | None
     reason: str = ""
+    length: float = 0.0
+    height: float = 0.0
 
 
 @dataclass(frozen=True)
 class _Input:
-    """Slices float32 [T, F] of a file, and the length of its signal in units."""
+    """Slices float32 [T, F] of a file, and the length and height of its signal in units."""
 
     slices: np.ndarray
     length: float
+    height: float
 
 
 class Recogniser:
@@ -127,7 +131,7 @@ class Recogniser:
         signal = self.modality.read(Path(path))
         # Rounded as the slices that the network was trained and evaluated on.
         slices = halve(self.modality.slices(signal, self._slice_settings)).astype(np.float32)
-        return _Input(slices, self.modality.length(signal))
+        return _Input(slices, self.modality.length(signal), self.modality.height(signal))
 
     def _decoded(self, inputs: list[_Input], batch_slices: int = BATCH_SLICES) -> Iterator[Hypothesis]:
         from common.emissions import emissions
@@ -135,7 +139,7 @@ class Recogniser:
         matrices = [each.slices for each in inputs]
         network, alphabet = self.bundle.network, self.bundle.alphabet
         for each, log_probs in zip(inputs, emissions(network, matrices, batch_slices=batch_slices), strict=True):
-            hypothesis = readable(decode(log_probs, alphabet, self.decoding))
+            hypothesis = calibrated(readable(decode(log_probs, alphabet, self.decoding)), self.bundle.calibration)
             yield in_units(hypothesis, self._step(each) * self.bundle.stride, each.length)
 
     def _step(self, each: _Input) -> float:
@@ -147,7 +151,7 @@ class Recogniser:
         hypotheses = self._decoded([each for _, each in waiting if isinstance(each, _Input)], batch_slices)
         for path, each in waiting:
             if isinstance(each, _Input):
-                yield Result(path, next(hypotheses))
+                yield Result(path, next(hypotheses), length=each.length, height=each.height)
             else:
                 yield Result(path, None, each)
 

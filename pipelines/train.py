@@ -30,6 +30,7 @@ def train_modality(name: str) -> None:
     from common.training.loop import train
     from pipelines import settings, training_summary
     from pipelines.modalities import modality
+    from pipelines.training_calibration import calibration_of
     from pipelines.training_data import infeasible, read_split, state_folder
 
     chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "training")
@@ -64,6 +65,8 @@ def train_modality(name: str) -> None:
     description = training_summary.describe(name, chosen, stores["train"].metadata, alphabet, network, splits, trained)
     training_summary.write_history(results / "history.csv", trained.progress.history)
     write_json(results / "training.json", training_summary.costs(network, trained))
+    network.load_state_dict(trained.weights)
+    description["calibration"] = calibration_of(network, stores["validation"], alphabet)
     write_bundle(
         Path("models") / name, trained.weights, chosen.network, description, training_summary.card(description)
     )

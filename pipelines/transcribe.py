@@ -1,8 +1,10 @@
 """Transcribe files with a trained model; results come in input order, as they are ready.
 
 PATHS are files, folders (searched at any depth for the file endings of the model's modality), globs, and - for a list
-of paths on standard input. With -o the command goes on where it stopped: what FILE holds for the same path and size is
-kept, what is new is appended; FILE.progress beside it keeps the account.
+of paths on standard input. Formats: txt, jsonl and csv; of speech also ctm and trn, a file for all inputs, and srt, vtt
+and TextGrid, a file for each; of text images alto, page and hocr, a file for each. Those with a file for each go to the
+folder OUT, below it as the inputs stand below the folder that they share; of one input OUT may be the file itself.
+With -o the command goes on where it stopped: what OUT holds for the same path and size is kept.
 Exit code 0: all transcribed; 1: some files could not be read, they are named at the end; 2: wrong call or model.
 """
 
@@ -10,17 +12,16 @@ import argparse
 import os
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, run
 
 if TYPE_CHECKING:
-    from common.journal import Journal
+    from pipelines.outputs import Documents, Rows
     from pipelines.recogniser import Recogniser, Result
 
-FORMAT_NAMES = ("txt", "jsonl", "csv")
 # A file alone and among others may differ in the last bits of a sum, never by this much.
 CONFIDENCE_TOLERANCE = 1e-3
 
@@ -37,15 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths, reasons = find_files(options.paths, modality(name).suffixes, listed)
     if not paths and not reasons:
         raise GlyphoneError("no files named: give files, folders, globs, or - and a list on standard input")
-    with _journal(options) as journal:
-        todo = paths
-        if journal is not None:
-            todo = [path for path in paths if (_shown(path), _size(path)) not in journal.done]
-            if len(todo) < len(paths) and not options.quiet:
-                num_done = len(paths) - len(todo)
-                print(f"{num_done} of {len(paths)} files are in {options.output} already", file=sys.stderr)
+    with _output(options, modality(name).unit, paths) as output:
+        todo = output.todo(paths)
+        if len(todo) < len(paths) and not options.quiet:
+            num_done = len(paths) - len(todo)
+            print(f"{num_done} of {len(paths)} files are in {options.output} already", file=sys.stderr)
         if todo:
-            reasons |= _transcribe(options, todo, journal)
+            reasons |= _transcribe(options, todo, output)
     for path, reason in reasons.items():
         print(f"not transcribed: {_shown(path)}: {reason}", file=sys.stderr)
     if reasons:
@@ -59,10 +58,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
     parser.add_argument("paths", metavar="PATHS", nargs="+", help="files, folders, globs, or - for a list on stdin")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there, and go on there")
-    parser.add_argument("-f", "--format", choices=FORMAT_NAMES, help="default: the ending of FILE, else txt")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", type=Path, help="write to this file or folder, and go on there"
+    )
+    parser.add_argument(
+        "-f", "--format", type=str.lower, help="of the list above; default: the ending of OUT, else txt"
+    )
     parser.add_argument("--engine", choices=("greedy", "beam"), default="greedy", help="decoder: %(default)s")
     parser.add_argument("--beam-width", metavar="W", type=_positive, default=16, help="of --engine beam: %(default)s")
+    parser.add_argument(
+        "--alternatives",
+        metavar="N",
+        type=_positive,
+        default=0,
+        help="further texts of --engine beam: jsonl, page",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
     parser.add_argument(
         "--batch-frames",
@@ -72,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         help="slices in the network at once (%(default)s)",
     )
     parser.add_argument("--verify", action="store_true", help="transcribe each file alone too, and compare")
-    parser.add_argument("--restart", action="store_true", help="begin FILE anew")
+    parser.add_argument("--restart", action="store_true", help="begin OUT anew, whatever is there")
     parser.add_argument("--quiet", action="store_true", help="no progress; failures are still named")
     return parser
 
@@ -100,37 +110,33 @@ def _modality_of(model: Path, read_json: Any) -> str:
     return name
 
 
-def _journal(options: argparse.Namespace) -> AbstractContextManager["Journal | None"]:
-    """The file that results go to; None for standard output."""
-    if options.format is None:
-        ending = options.output.suffix.lower().lstrip(".") if options.output else ""
-        options.format = ending if ending in FORMAT_NAMES else "txt"
-    if options.output is None:
-        return nullcontext()
+def _output(options: argparse.Namespace, unit: str, paths: list[str]) -> "Rows | Documents":
+    """What takes the results."""
     import hashlib
 
-    from common.journal import Journal
-    from common.output import FORMATS
+    from pipelines.outputs import choose_format, open_output
 
-    description = (options.model / "bundle.json").read_bytes()
+    if options.alternatives and options.engine != "beam":
+        raise GlyphoneError(f"--alternatives {options.alternatives}: of --engine beam only, not {options.engine}")
+    form = choose_format(options.format, options.output, unit)
     engine = f"beam {options.beam_width}" if options.engine == "beam" else options.engine
-    origin = {"engine": engine, "format": options.format, "model": hashlib.sha256(description).hexdigest()[:16]}
-    return Journal(options.output, FORMATS[options.format].header, origin, options.restart)
+    engine += f", {options.alternatives} alternatives" if options.alternatives else ""
+    description = (options.model / "bundle.json").read_bytes()
+    origin = {"engine": engine, "format": form, "model": hashlib.sha256(description).hexdigest()[:16]}
+    return open_output(form, unit, paths, options.output, origin, options.restart, _print)
 
 
-def _transcribe(options: argparse.Namespace, paths: list[str], journal: "Journal | None") -> dict[str, str]:
-    """Write a row a file; return the files that could not be read, path → reason."""
+def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | Documents") -> dict[str, str]:
+    """Write the result of each file; return the files that could not be read, path → reason."""
     from tqdm import tqdm
 
     from common.decoding import DecodingSettings
-    from common.output import FORMATS, result_row
     from pipelines.recogniser import Recogniser
 
-    decoding = DecodingSettings(engine=options.engine, beam_width=options.beam_width)
+    decoding = DecodingSettings(
+        engine=options.engine, beam_width=options.beam_width, num_alternatives=options.alternatives
+    )
     recogniser = Recogniser.load(options.model, options.device, decoding)
-    form = FORMATS[options.format]
-    if journal is None and form.header:
-        _print(form.header)
     reasons: dict[str, str] = {}
     # Closed where writing fails or a user interrupts: the bar gives way to the message.
     with closing(_followed(recogniser.transcribe_all(paths, options.batch_frames), len(paths), options)) as results:
@@ -140,11 +146,7 @@ def _transcribe(options: argparse.Namespace, paths: list[str], journal: "Journal
                 if len(paths) > 1:
                     tqdm.write(f"{_shown(result.path)}: {result.reason}", file=sys.stderr)
                 continue
-            row = form.row(result_row(result.path, result.hypothesis, recogniser.unit))
-            if journal is None:
-                _print(row)
-            else:
-                journal.add([(_shown(result.path), _size(result.path), row)])
+            output.add(result)
             if options.verify and (difference := _difference(recogniser, result)):
                 reasons[result.path] = difference
     return reasons
@@ -184,13 +186,6 @@ def _shown(path: str) -> str:
     from common.output import shown
 
     return shown(path)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116  (a path may hold bytes that are no text)
-    except OSError:
-        return -1
 
 
 def _command() -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from common.calibration import describe, measure, no_observations
 from common.edits import count_characters, count_words
 from common.files import write_json, write_jsonl, write_text
 from common.findings import finding, write_findings
@@ -175,7 +176,20 @@ def metrics_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     metrics["by_condition"] = {
         each: score([row for row in scored if row.group.startswith(f"{each}/")], num_samples=200) for each in conditions
     }
+    metrics["calibration"] = _calibration()
     return metrics
+
+
+def _calibration() -> dict[str, Any]:
+    """Confidences that say too much, and what they are after calibration."""
+    random = np.random.default_rng(4)
+    before, after = no_observations(), no_observations()
+    for kind, num in (("characters", 4000), ("words", 900)):
+        true = random.beta(5, 1, num)
+        rights = (random.random(num) < true).tolist()
+        before[kind].add((true**0.5).tolist(), rights, "g")
+        after[kind].add(true.tolist(), rights, "g")
+    return {"test": measure(before, after), "validation": describe(before)}
 
 
 def _history(num_epochs: int) -> list[dict[str, Any]]:

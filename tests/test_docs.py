@@ -8,10 +8,12 @@ import pytest
 
 from common.doctor_signals import SIGNAL_CODES
 from common.manifest import ALIASES, SPLIT_NAMES
+from common.output import FORMATS as OUTPUTS
 from common.samples import REASONS, Rejection, Sample
 from common.scoring import ScoredRow, score
 from common.store import StoreWriter
 from common.store_format import COLUMNS, StoreMetadata
+from common.writers import WRITERS
 from pipelines.evaluate import scores_of
 from pipelines.modalities import MODULES, modality
 
@@ -104,6 +106,7 @@ def test_keys_that_stages_write_are_named() -> None:
     """Those of hypotheses.jsonl, training.json and the bundle, as the code spells them."""
     for source, function, section in (
         ("pipelines/evaluate.py", "transcribed", "hypotheses.jsonl"),
+        ("common/output.py", "details", "hypotheses.jsonl"),
         ("pipelines/training_summary.py", "costs", "history.csv, training.json"),
         ("pipelines/training_summary.py", "describe", "The model folder"),
         ("common/bundle.py", "write_bundle", "The model folder"),
@@ -114,6 +117,12 @@ def test_keys_that_stages_write_are_named() -> None:
         names = {name.rpartition(".")[2] for name in marked(sections(FORMATS)[section])}
         assert len(keys) >= 3
         assert set(keys) - {"summary"} <= names, f"{source}: {function}"
+
+
+def test_every_format_of_transcribe_is_named() -> None:
+    text = sections(FORMATS)["What transcribe writes"]
+    assert {*OUTPUTS, *(name for writers in WRITERS.values() for name in writers)} <= marked(text)
+    assert {writer.suffix for writers in WRITERS.values() for writer in writers.values()} <= marked(text)
 
 
 def test_the_example_reads_a_store(

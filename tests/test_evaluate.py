@@ -16,13 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio.modality import MODALITY
-from common.bundle import write_bundle
+from common.alphabet import Alphabet
+from common.bundle import read_bundle, write_bundle
+from common.calibration import Calibration
 from common.errors import GlyphoneError
 from common.files import write_text
 from common.network import Network, NetworkSettings
-from common.store import StoreWriter
+from common.store import Store, StoreWriter
 from common.text import TextSettings, normalise
 from pipelines import evaluate
+from pipelines.training_calibration import calibration_of
 
 SYMBOLS = list(" ABCDE")
 SLICE_SETTINGS = MODALITY.SliceSettings().model_dump(mode="json")
@@ -218,6 +221,51 @@ def test_a_model_of_other_slices_is_refused(tmp_path, monkeypatch):
     with pytest.raises(GlyphoneError, match="trained on other slices"):
         evaluate.evaluate("audio", "cpu")
     assert not (tmp_path / "results").exists()
+
+
+def test_confidences_are_calibrated_and_measured(results, tmp_path, monkeypatch):
+    engine = results.parent.parent.name.rstrip("0123456789")
+    make_project(tmp_path, engine)
+    path = tmp_path / "models" / "audio" / "bundle.json"
+    description = json.loads(path.read_text(encoding="utf-8"))
+    validation = Store(tmp_path / "data" / "audio" / "slices" / "validation.arrow")
+    description["calibration"] = calibration_of(read_bundle(path.parent).network, validation, Alphabet(SYMBOLS))
+    # BED for BED and for BAD: six characters with one error, two words.
+    assert [description["calibration"][kind]["observations"] for kind in ("characters", "words")] == [6, 2]
+    path.write_text(json.dumps(description), encoding="utf-8")
+    scales = Calibration.of_description(description["calibration"])
+    assert scales.words != scales.characters
+    monkeypatch.chdir(tmp_path)
+    evaluate.evaluate("audio", "cpu")
+
+    for before, after in zip(read_rows(results), read_rows(tmp_path / "results" / "audio"), strict=True):
+        assert before["hypothesis"] == after["hypothesis"]
+        for key, scale in (("characters", scales.characters), ("words", scales.words)):
+            for old, new in zip(before[key], after[key], strict=True):
+                assert {**old, "confidence": 0} == {**new, "confidence": 0}
+                low, high = scale(old["confidence"] - 1e-4), scale(min(1.0, old["confidence"] + 1e-4))
+                assert low - 1e-4 <= new["confidence"] <= high + 1e-4
+    metrics = json.loads((tmp_path / "results" / "audio" / "metrics.json").read_text(encoding="utf-8"))["calibration"]
+    assert metrics["validation"] == description["calibration"]
+    # ABBA CAB, BED CAD, CAB E, nothing, A ACE: wrong are the E for an A, and the first A and its blank.
+    characters, words = metrics["test"]["characters"], metrics["test"]["words"]
+    assert (characters["observations"], characters["right"]) == (8 + 7 + 5 + 5, 8 + 6 + 5 + 3)
+    assert (words["observations"], words["right"]) == (2 + 2 + 2 + 2, 2 + 1 + 1 + 1)
+    assert characters["before"] != characters["after"]
+    for key in ("before", "after"):
+        assert sum(each["count"] for each in characters[key]["bins"]) == characters["observations"]
+    unknown = json.loads((results / "metrics.json").read_text(encoding="utf-8"))["calibration"]
+    assert unknown["validation"] is None
+    assert unknown["test"]["words"]["before"] == unknown["test"]["words"]["after"] == words["before"]
+
+
+def test_rows_carry_the_whole_hypothesis(results):
+    for row in read_rows(results):
+        said = " ".join("".join(each["text"] for each in row["characters"]).split())
+        assert said == row["hypothesis"] and row["alternatives"] == []
+        places = [place for each in row["characters"] for place in (each["start"], each["end"])]
+        assert places == sorted(places) and all(place <= row["length"] for place in places)
+        assert row["score"] <= 0 and row["language_score"] == 0
 
 
 def test_an_empty_test_split_is_no_crash(tmp_path, monkeypatch):

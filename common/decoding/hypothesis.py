@@ -107,7 +107,7 @@ def assemble(
         for label, (start, end) in zip(labels, spans, strict=True)
     )
     if symbols:
-        confidence = _geometric_mean([symbol.confidence for symbol in symbols])
+        confidence = geometric_mean([symbol.confidence for symbol in symbols])
     else:
         confidence = _confidence(log_probs[:, BLANK])
     text = "".join(symbol.text for symbol in symbols)
@@ -123,7 +123,7 @@ def words_of(symbols: Iterable[Symbol]) -> tuple[Word, ...]:
             letters.append(symbol)
         elif letters:
             text = "".join(letter.text for letter in letters)
-            confidence = _geometric_mean([letter.confidence for letter in letters])
+            confidence = geometric_mean([letter.confidence for letter in letters])
             words.append(Word(text, letters[0].start, letters[-1].end, confidence))
             letters = []
     return tuple(words)
@@ -148,8 +148,16 @@ def in_units(hypothesis: Hypothesis, units_per_slice: float, length: float = mat
 
 
 def readable(hypothesis: Hypothesis) -> Hypothesis:
-    """The hypothesis with its text as references are written: NFC, white space folded; its parts stay."""
-    return replace(hypothesis, text=normalise(hypothesis.text, TextSettings()))
+    """The hypothesis with its texts as references are written: NFC, white space folded; its parts stay.
+
+    Of alternatives that are then the same text the best one stays, and none that is the best text itself.
+    """
+    text = normalise(hypothesis.text, TextSettings())
+    scores: dict[str, float] = {}
+    for other, score in hypothesis.alternatives:
+        scores.setdefault(normalise(other, TextSettings()), score)
+    scores.pop(text, None)
+    return replace(hypothesis, text=text, alternatives=tuple(scores.items()))
 
 
 def _confidence(log_posteriors: np.ndarray) -> float:
@@ -159,7 +167,8 @@ def _confidence(log_posteriors: np.ndarray) -> float:
     return min(1.0, math.exp(min(0.0, float(log_posteriors.mean(dtype=np.float64)))))
 
 
-def _geometric_mean(values: Sequence[float]) -> float:
+def geometric_mean(values: Sequence[float]) -> float:
+    """Of one value or more in [0, 1]."""
     if min(values) == 0.0:
         return 0.0
     return min(1.0, math.exp(math.fsum(map(math.log, values)) / len(values)))

@@ -108,6 +108,35 @@ def _curve(plane: Plane, curve: Curve, chosen: float | None, is_percent: bool) -
     return Markup("").join(parts)
 
 
+def reliability(title: str, curves: Sequence[tuple[Curve, Sequence[int]]]) -> Markup:
+    """Draw accuracy (up) over confidence (across), both fractions, with the line where they are equal.
+
+    Args:
+        curves: each with the observations behind its points; the area of a point is their share.
+    """
+    plane = Plane((0.0, 1.0), (0.0, 1.0))
+    marks = [(each / 5, f"{each * 20} %") for each in range(6)]
+    parts = [draw_axes(plane, marks, marks, "confidence", "right")]
+    ends = [(number(plane.x(each)), number(plane.y(each))) for each in (0.0, 1.0)]
+    parts.append(tag('<polyline class="ideal" points="{ends}"/>', ends=" ".join(map(",".join, ends))))
+    for curve, counts in curves:
+        path = " ".join(f"{number(plane.x(x))},{number(plane.y(y))}" for x, y in curve.points)
+        parts.append(tag('<polyline class="curve {style}" points="{path}"/>', style=curve.style, path=path))
+        for (x, y), count in zip(curve.points, counts, strict=True):
+            parts.append(
+                tag(
+                    '<circle class="point {style}" cx="{x}" cy="{y}" r="{r}"><title>{text}</title></circle>',
+                    style=curve.style,
+                    x=number(plane.x(x)),
+                    y=number(plane.y(y)),
+                    r=number(2.2 + 7 * (count / sum(counts)) ** 0.5),
+                    text=f"{curve.name}: said {_value(x, True)}, right {_value(y, True)}, of {count:,}",
+                )
+            )
+    names = " and ".join(curve.name for curve, _ in curves)
+    return _figure(f"{title}: how often right, over confidence, {names}", Markup("").join(parts))
+
+
 def histogram(title: str, bars: Sequence[Bar], x_label: str, y_label: str) -> Markup:
     """Draw bars of equal unit height; both axes start at round values."""
     if not bars:

@@ -208,6 +208,7 @@ class Content:
     epoch_columns: Sequence[str]
     epochs: Sequence[Sequence[str]]
     chosen_epoch: int
+    calibration: Sequence[Chart]
     lengths: Sequence[Chart]
     worst: Sequence[Shown]
     random: Sequence[Shown]

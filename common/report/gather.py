@@ -9,6 +9,7 @@ from markupsafe import Markup
 from common.files import to_json
 from common.report import samples
 from common.report.charts import Bar, Curve, histogram, line_chart, stacked_bar
+from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
 from common.report.scores import bar_of, headline, limit_of, slice_tables
 from common.report.sources import Sources
@@ -55,6 +56,7 @@ def gather(
         epoch_columns=[column.replace("_", " ") for column in sources.history[0]] if sources.history else [],
         epochs=[[short(value, 4) for value in row.values()] for row in sources.history],
         chosen_epoch=summary["best_epoch"],
+        calibration=calibration_charts(sources.metrics),
         lengths=_lengths(sources.lengths, UNITS.get(sources.bundle["unit"], sources.bundle["unit"])),
         worst=worst,
         random=drawn,

@@ -1,0 +1,232 @@
+"""Where transcripts go: rows of one file or of standard output, or a file for each input in a folder."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from common.errors import GlyphoneError
+from common.files import to_json, write_text
+from common.journal import Journal
+from common.output import FORMATS, result_row, shown
+from common.writers import WRITERS, Transcript, Writer
+
+if TYPE_CHECKING:
+    from pipelines.recogniser import Result
+
+# Between the two halves of a key in the account of a folder: no path holds it.
+_PARTED = "\0"
+
+
+def choose_format(name: str | None, output: Path | None, unit: str) -> str:
+    """The format that is meant: named, else by the ending of the output, else ``txt``.
+
+    Raises:
+        GlyphoneError: no such format for places in this unit, or several with that ending.
+    """
+    writers = WRITERS.get(unit, {})
+    formats = [*FORMATS, *writers]
+    if name is not None:
+        if name not in formats:
+            raise GlyphoneError(f"format {name!r}: this model's are {', '.join(formats)}")
+        return name
+    ending = output.suffix.lower() if output else ""
+    endings = {each: {f".{each}"} for each in formats}
+    for each, writer in writers.items():
+        endings[each].add(writer.suffix.lower())
+    fitting = [each for each in formats if ending in endings[each]]
+    if len(fitting) > 1:
+        raise GlyphoneError(f"{output}: may be {' or '.join(fitting)}; say which with -f")
+    return fitting[0] if fitting else "txt"
+
+
+def names_of(paths: Sequence[str]) -> dict[str, str]:
+    """Path → what it is called in results: below the folder that all paths share, without its ending.
+
+    Raises:
+        GlyphoneError: two files have one name.
+    """
+    if not paths:
+        return {}
+    whole = {path: os.path.abspath(path) for path in paths}  # noqa: PTH100  (as bytes that are no text, too)
+    try:
+        top = os.path.commonpath([os.path.dirname(each) for each in whole.values()])  # noqa: PTH120
+    except ValueError:
+        raise GlyphoneError("files on several drives have no folder in common: transcribe each drive's alone") from None
+    names = {path: os.path.splitext(os.path.relpath(each, top))[0] for path, each in whole.items()}  # noqa: PTH122
+    _check_distinct(names, whole)
+    return {path: name.replace(os.sep, "/") for path, name in names.items()}
+
+
+def _check_distinct(names: Mapping[str, str], whole: Mapping[str, str]) -> None:
+    first: dict[str, str] = {}
+    for path, name in names.items():
+        other = first.setdefault(name, path)
+        if whole[other] != whole[path]:
+            raise GlyphoneError(
+                f"{shown(other)} and {shown(path)} would both be called {shown(name)!r}; transcribe them one by one"
+            )
+
+
+class Rows:
+    """One file, or standard output, with a row or some lines for each input; goes on with what is there.
+
+    Args:
+        output: None for standard output.
+        origin: what must be the same to go on.
+    """
+
+    def __init__(
+        self, form: str, unit: str, paths: Sequence[str], output: Path | None, origin: Mapping[str, str], restart: bool,
+        show: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._unit = unit
+        self._show = show
+        self._writer = WRITERS.get(unit, {}).get(form)
+        self._names: dict[str, str] = {}
+        self._header = ""
+        if self._writer is None:
+            self._row = FORMATS[form].row
+            self._header = FORMATS[form].header
+        else:
+            whole = {path: os.path.abspath(path) for path in paths}  # noqa: PTH100
+            self._names = names_of(paths)
+            _check_distinct({path: self._writer.file_name(shown(each)) for path, each in self._names.items()}, whole)
+        self._journal = Journal(output, self._header, origin, restart) if output else None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._journal is not None:
+            self._stack.enter_context(self._journal)
+        elif self._header:
+            self._show(self._header)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def todo(self, paths: Sequence[str]) -> list[str]:
+        """The paths that have no row yet."""
+        if self._journal is None:
+            return list(paths)
+        return [path for path in paths if (shown(path), size_of(path)) not in self._journal.done]
+
+    def add(self, result: "Result") -> None:
+        assert result.hypothesis is not None
+        if self._writer is None:
+            text = self._row(result_row(result.path, result.hypothesis, self._unit))
+        else:
+            text = self._writer.write(transcript_of(result, self._names[result.path]))
+        if self._journal is None:
+            self._show(text)
+        else:
+            self._journal.add([(shown(result.path), size_of(result.path), text)])
+
+
+class Documents:
+    """A file for each input, written whole or not at all; a hidden file beside them keeps the account.
+
+    ``-o talk.srt`` names the file of a single input, anything else the folder. Files that this account does not know
+    are never written over.
+    """
+
+    def __init__(
+        self, form: str, writer: Writer, paths: Sequence[str], output: Path, origin: Mapping[str, str], restart: bool
+    ) -> None:
+        self._writer = writer
+        self._names = names_of(paths)
+        self._restart = restart
+        if output.suffix.lower() == writer.suffix.lower() and not output.is_dir():
+            if len(paths) > 1:
+                raise GlyphoneError(f"{output}: names one file, there are {len(paths)} inputs; name a folder")
+            self._folder, self._files = output.parent, dict.fromkeys(paths, output.name)
+        else:
+            if output.exists() and not output.is_dir():
+                raise GlyphoneError(f"{output}: a file; format {form} writes a file for each input, name a folder")
+            self._folder = output
+            self._files = {path: name + writer.suffix for path, name in self._names.items()}
+        self._journal = Journal(self._folder / f".transcribed-{form}", "", origin, restart)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._journal)
+        ours = {key.rpartition(_PARTED)[2] for key, _ in self._journal.done}
+        foreign = [name for name in self._files.values() if shown(name) not in ours and (self._folder / name).exists()]
+        if foreign and not self._restart:
+            self._stack.close()
+            raise GlyphoneError(
+                f"{shown(self._folder / foreign[0])}: exists, and was not written by this command; "
+                "name another folder, or --restart"
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def todo(self, paths: Sequence[str]) -> list[str]:
+        """The paths whose file is not there yet."""
+        done = self._journal.done
+        return [
+            path
+            for path in paths
+            if (self._key(path), size_of(path)) not in done or not (self._folder / self._files[path]).exists()
+        ]
+
+    def add(self, result: "Result") -> None:
+        path = result.path
+        target = self._folder / self._files[path]
+        row = to_json({"path": shown(path), "file": shown(self._files[path])}) + "\n"
+        try:
+            # A kill between these steps leaves no file under an account that calls it done.
+            target.unlink(missing_ok=True)
+            self._journal.add([(self._key(path), size_of(path), row)])
+            write_text(target, self._writer.write(transcript_of(result, self._names[path])))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise GlyphoneError(f"{shown(target)}: cannot be written: {reason}; the same command goes on") from None
+
+    def _key(self, path: str) -> str:
+        return shown(path) + _PARTED + shown(self._files[path])
+
+
+def transcript_of(result: "Result", name: str) -> Transcript:
+    assert result.hypothesis is not None
+    return Transcript(shown(result.path), shown(name), result.hypothesis, result.length, result.height)
+
+
+def size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  (a path may hold bytes that are no text)
+    except OSError:
+        return -1
+
+
+def open_output(
+    form: str,
+    unit: str,
+    paths: Sequence[str],
+    output: Path | None,
+    origin: Mapping[str, str],
+    restart: bool,
+    show: Callable[[str], None],
+) -> Rows | Documents:
+    """What takes the results; a context manager.
+
+    Args:
+        show: writes to standard output.
+
+    Raises:
+        GlyphoneError: several inputs for a format of a file each, and no folder named.
+    """
+    writer = WRITERS.get(unit, {}).get(form)
+    if writer is None or writer.is_table or (output is None and len(paths) <= 1):
+        return Rows(form, unit, paths, output, origin, restart, show)
+    if output is None:
+        raise GlyphoneError(f"format {form} writes a file for each of the {len(paths)} inputs: name a folder with -o")
+    return Documents(form, writer, paths, output, origin, restart)
