@@ -48,8 +48,8 @@ class SliceSettings(BaseModel):
     # utterance: mean 0 and variance 1 of each feature over this utterance; mean: only the mean; spectrum: of all
     # features together, so the spectrum's mean shape stays, which in single words says much; none: as it is.
     normalise: Literal["utterance", "mean", "spectrum", "none"] = "utterance"
-    # normalise utterance: the variance of a feature is drawn to that of all features as if so many seconds of such had been heard:
-    # 0.3 seconds alone hold about ten independent slices, too few for one variance a feature.
+    # For normalise utterance. The variance of a feature is drawn to that of all features as if so many seconds of such
+    # had been heard: 0.3 seconds alone hold about ten independent slices, too few for one variance a feature.
     variance_prior_s: float = Field(0.5, ge=0, le=60)
 
     @model_validator(mode="after")
