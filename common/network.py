@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from common.network_settings import ConvolutionSettings as ConvolutionSettings
 from common.network_settings import NetworkSettings as NetworkSettings
 from common.normalisation import NormaliseRectify
+from common.recurrent.encoder import encoder
 from common.recurrent.lengths import mask_of
-from common.recurrent.stack import BidirectionalStack
 
 
 class Block(nn.Module):
@@ -63,9 +63,7 @@ class Network(nn.Module):
             channels, width = block.channels, blocks[-1].num_features(width)
             self.stride *= block.stride[0] * block.pool[0]
         self.blocks = nn.ModuleList(blocks)
-        self.encoder = BidirectionalStack(
-            settings.cell, channels * width, settings.num_hidden, settings.num_layers, settings.dropout
-        )
+        self.encoder = encoder(settings, channels * width)
         self.head = nn.Linear(self.encoder.num_outputs, num_labels)
         self.num_features = num_features
         self.num_labels = num_labels

@@ -1,8 +1,8 @@
 """Settings of the network; a file of their own, since checking settings must not import torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ConvolutionSettings(BaseModel):
@@ -25,7 +25,35 @@ class NetworkSettings(BaseModel):
         ConvolutionSettings(stride=(2, 2)),
         ConvolutionSettings(stride=(2, 2)),
     )
-    cell: Literal["rnn", "lstm", "gru"] = "lstm"
+    cell: Literal[
+        "rnn",
+        "rnn_relu",
+        "lstm",
+        "peephole_lstm",
+        "cifg",
+        "layer_norm_lstm",
+        "gru",
+        "gru_reset_before",
+        "transformer",
+    ] = "lstm"
     num_layers: Annotated[int, Field(ge=1, le=20)] = 3
     num_hidden: Annotated[int, Field(ge=1, le=4096)] = 256
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    bidirectional: bool = True  # False: a slice's emission depends on the past alone
+    recurrent_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of recurrent weights, one choice a batch
+    zoneout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of units that keep their state at each step
+    residual: bool = False  # a layer's input added to its output where both are as wide
+    forget_bias: float = 1.0  # of LSTMs, at the start
+    num_heads: Annotated[int, Field(ge=1, le=64)] = 4  # of the transformer
+
+    @model_validator(mode="after")
+    def _fits_the_cell(self) -> Self:
+        if self.cell != "transformer":
+            return self
+        for name in ("recurrent_dropout", "zoneout"):
+            if getattr(self, name):
+                raise ValueError(f"{name} is {getattr(self, name)}, but a transformer has no recurrence; allowed: 0")
+        width = self.num_hidden * (2 if self.bidirectional else 1)
+        if width % self.num_heads:
+            raise ValueError(f"num_heads is {self.num_heads}, which does not divide the transformer's width {width}")
+        return self

@@ -1,0 +1,164 @@
+"""One step of a layer-normalised LSTM over all rows of a batch, compiled: forward, and backward from what was saved.
+
+Ba, Kiros and Hinton 2016, "Layer Normalization": gates = pre + gain · norm(R h), where pre = gain' · norm(W x) + bias comes
+from outside, and h = o · tanh(gain_c · norm(c) + bias_c). Arrays and rules as in ``lstm_loops``; ``hats`` [B, T, D, 4 H] and
+``scales`` [B, T, D] keep norm(R h) and 1 / its deviation, gain is [D, 4 H], cell_gain and cell_bias [D, H].
+"""
+
+import numpy as np
+
+from common.recurrent.elementwise import ONE, ZERO, kernel, narrow, sigmoid, tanh, widen
+
+EPSILON = 1e-5
+
+
+@kernel
+def normalise(x, hat):
+    """hat = (x - mean) / sqrt(variance + epsilon); returns the factor 1 / sqrt(…)."""
+    mean = variance = ZERO * hat[0]
+    size = hat.dtype.type(hat.size)
+    for j in range(hat.size):
+        mean += widen(x[j])
+    mean /= size
+    for j in range(hat.size):
+        hat[j] = widen(x[j]) - mean
+    for j in range(hat.size):
+        variance += hat[j] * hat[j]
+    scale = ONE / np.sqrt(variance / size + hat.dtype.type(EPSILON))
+    for j in range(hat.size):
+        hat[j] *= scale
+    return scale
+
+
+@kernel
+def denormalise(gradient, hat, scale):
+    """From the gradient of hat to that of x, in place: scale · (g - mean(g) - hat · mean(g · hat))."""
+    mean = product = ZERO * hat[0]
+    size = hat.dtype.type(hat.size)
+    for j in range(hat.size):
+        mean += gradient[j]
+    for j in range(hat.size):
+        product += gradient[j] * hat[j]
+    mean /= size
+    product /= size
+    for j in range(hat.size):
+        gradient[j] = scale * (gradient[j] - mean - hat[j] * product)
+
+
+@kernel
+def forward(
+    step, lengths, pre, rec, gates, hats, scales, cells, out, h, c, operand, gain, cell_gain, cell_bias, keep_h, keep_c
+):
+    """Advance h and c by one step."""
+    num_directions, num_rows, H = h.shape
+    hat_c = np.zeros(H, h.dtype)
+    for d in range(num_directions):
+        for b in range(num_rows):
+            if step >= lengths[b]:
+                continue
+            t = step if d == 0 else lengths[b] - 1 - step
+            z, x, hat, a, gd = gates[b, t, d], pre[b, t, d], hats[b, t, d], operand[d, b], gain[d]
+            hb, cb, cell, y, gc, bc = h[d, b], c[d, b], cells[b, t, d], out[b, t, d], cell_gain[d], cell_bias[d]
+            i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+            scales[b, t, d] = normalise(rec[d, b], hat)
+            for j in range(4 * H):
+                z[j] = widen(x[j]) + gd[j] * hat[j]
+            for j in range(2 * H):
+                z[j] = sigmoid(z[j])
+            for j in range(H):
+                g[j] = tanh(g[j])
+            for j in range(H):
+                o[j] = sigmoid(o[j])
+            for j in range(H):
+                cell[j] = f[j] * cb[j] + i[j] * g[j]
+            normalise(cell, hat_c)
+            for j in range(H):
+                y[j] = o[j] * tanh(gc[j] * hat_c[j] + bc[j])
+            if keep_h.size > 0:
+                kh, kc = keep_h[b, t, d], keep_c[b, t, d]
+                for j in range(H):
+                    y[j] += kh[j] * (hb[j] - y[j])
+                for j in range(H):
+                    cell[j] += kc[j] * (cb[j] - cell[j])
+            for j in range(H):
+                hb[j] = y[j]
+            for j in range(H):
+                cb[j] = cell[j]
+            for j in range(H):
+                a[j] = narrow(y[j], a)
+
+
+@kernel
+def backward(
+    step, lengths, gates, hats, scales, cells, start, dout, rec_dh, dh, dc, dpre, drec, drecs,
+    gain, cell_gain, cell_bias, dgain, dcell_gain, dcell_bias, keep_h, keep_c,
+):  # fmt: skip
+    """Go back by one step; ``drecs`` keeps drec of all steps, gradients of gains and biases add up over the steps."""
+    num_directions, num_rows, H = dh.shape
+    dz, new, hat_c = np.zeros(4 * H, dh.dtype), np.zeros(H, dh.dtype), np.zeros(H, dh.dtype)
+    di, df, dg, do = dz[:H], dz[H : 2 * H], dz[2 * H : 3 * H], dz[3 * H :]
+    total, squashed, dcell = np.zeros(H, dh.dtype), np.zeros(H, dh.dtype), np.zeros(H, dh.dtype)
+    for d in range(num_directions):
+        gd, gc, bc, qg, qc, qb = gain[d], cell_gain[d], cell_bias[d], dgain[d], dcell_gain[d], dcell_bias[d]
+        for b in range(num_rows):
+            a, e = drec[d, b], dc[d, b]
+            if step >= lengths[b]:
+                a[:] = 0
+                continue
+            t = step if d == 0 else lengths[b] - 1 - step
+            z, w, gradient, back, y = gates[b, t, d], dh[d, b], dout[b, t, d], rec_dh[d, b], dpre[b, t, d]
+            i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+            hat, s = hats[b, t, d], drecs[b, t, d]
+            last = start[d, b] if step == 0 else cells[b, t - 1 if d == 0 else t + 1, d]
+            for j in range(H):
+                total[j] = gradient[j] + widen(back[j]) + w[j]
+            w[:] = 0
+            if keep_h.size > 0:
+                kh, kc = keep_h[b, t, d], keep_c[b, t, d]
+                for j in range(H):
+                    w[j] = kh[j] * total[j]
+                for j in range(H):
+                    total[j] -= w[j]
+            for j in range(H):
+                new[j] = f[j] * last[j] + i[j] * g[j]
+            scale = normalise(new, hat_c)
+            for j in range(H):
+                squashed[j] = tanh(gc[j] * hat_c[j] + bc[j])
+            for j in range(H):
+                do[j] = total[j] * squashed[j] * o[j] * (ONE - o[j])
+            for j in range(H):
+                total[j] *= o[j] * (ONE - squashed[j] * squashed[j])
+            for j in range(H):
+                qc[j] += total[j] * hat_c[j]
+            for j in range(H):
+                qb[j] += total[j]
+            for j in range(H):
+                dcell[j] = total[j] * gc[j]
+            denormalise(dcell, hat_c, scale)
+            if keep_h.size == 0:
+                for j in range(H):
+                    dcell[j] += e[j]
+                for j in range(H):
+                    e[j] = dcell[j] * f[j]
+            else:
+                for j in range(H):
+                    dcell[j] += (ONE - kc[j]) * e[j]
+                for j in range(H):
+                    e[j] = kc[j] * e[j] + dcell[j] * f[j]
+            for j in range(H):
+                di[j] = dcell[j] * g[j] * i[j] * (ONE - i[j])
+            for j in range(H):
+                df[j] = dcell[j] * last[j] * f[j] * (ONE - f[j])
+            for j in range(H):
+                dg[j] = dcell[j] * i[j] * (ONE - g[j] * g[j])
+            for j in range(4 * H):
+                y[j] = narrow(dz[j], y)
+            for j in range(4 * H):
+                qg[j] += dz[j] * hat[j]
+            for j in range(4 * H):
+                dz[j] *= gd[j]
+            denormalise(dz, hat, scales[b, t, d])
+            for j in range(4 * H):
+                a[j] = narrow(dz[j], a)
+            for j in range(4 * H):
+                s[j] = a[j]
