@@ -7,7 +7,7 @@ from outside, and h = o · tanh(gain_c · norm(c) + bias_c). Arrays and rules as
 
 import numpy as np
 
-from common.recurrent.elementwise import ONE, ZERO, kernel, narrow, sigmoid, tanh, widen
+from common.recurrent.elementwise import ONE, kernel, narrow, sigmoid, tanh, widen
 
 EPSILON = 1e-5
 
@@ -15,7 +15,7 @@ EPSILON = 1e-5
 @kernel
 def normalise(x, hat):
     """hat = (x - mean) / sqrt(variance + epsilon); returns the factor 1 / sqrt(…)."""
-    mean = variance = ZERO * hat[0]
+    mean = variance = hat.dtype.type(0)
     size = hat.dtype.type(hat.size)
     for j in range(hat.size):
         mean += widen(x[j])
@@ -33,7 +33,7 @@ def normalise(x, hat):
 @kernel
 def denormalise(gradient, hat, scale):
     """From the gradient of hat to that of x, in place: scale · (g - mean(g) - hat · mean(g · hat))."""
-    mean = product = ZERO * hat[0]
+    mean = product = hat.dtype.type(0)
     size = hat.dtype.type(hat.size)
     for j in range(hat.size):
         mean += gradient[j]
