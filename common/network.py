@@ -83,12 +83,26 @@ class Network(nn.Module):
 
         What stands in ``slices`` behind a sample's length makes no difference.
         """
+        x, lengths = self._front_end(slices, lengths)
+        return self._emit(self.encoder(x, lengths)), lengths
+
+    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+        """Slices [T, F] each → log-probabilities [T', V] each, to the last bit the same whatever the others are.
+
+        For evaluation on a CPU. ``forward`` computes a batch at once, where the order of summation, and so the last bits,
+        depend on the batch's shape.
+        """
+        inner = [self._front_end(x[None], torch.tensor([len(x)]))[0] for x in samples]
+        return [self._emit(x)[0] for x in self.encoder.alone(inner)]
+
+    def _front_end(self, slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = slices * mask_of(lengths, slices.shape[1])[:, :, None].to(slices.dtype)
         x = x[:, None]  # [B, T, F] -> [B, C=1, T, F]
         for block in self.blocks:
             x, lengths = block(x, lengths)
-        x = x.permute(0, 2, 1, 3).flatten(2)  # [B, C, T', F'] -> [B, T', C · F']
-        x = self.encoder(x, lengths)
+        return x.permute(0, 2, 1, 3).flatten(2), lengths  # [B, C, T', F'] -> [B, T', C · F']
+
+    def _emit(self, x: Tensor) -> Tensor:
         logits = self.head(x)
         wide = logits if logits.dtype == torch.float64 else logits.float()
-        return torch.log_softmax(wide, dim=-1), lengths
+        return torch.log_softmax(wide, dim=-1)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.recurrent import equations, scan
-from common.recurrent.cells import NUM_GATES, input_part, recurrent_matrix, recurrent_part
+from common.recurrent.cells import NUM_GATES, input_part, input_weights, recurrent_matrix, recurrent_part
 from common.recurrent.layers import LayerOptions, RecurrentLayer
 from common.recurrent.lengths import mask_of
 from common.recurrent.recurrence import State, zero_state
@@ -34,7 +34,7 @@ def weights_of(direction):
 
 def scanned(made, x, lengths, state=None, module=scan, keep=None):
     """A layer's result by ``scan`` or ``equations``, whichever path it would choose itself."""
-    pre, _ = input_part(made.kind, made.directions, x)
+    pre, _ = input_part(x, input_weights(made.kind, made.directions))
     weights = recurrent_part(made.kind, made.directions, [recurrent_matrix(each) for each in made.directions])
     state = zero_state(made.kind, weights, len(lengths), x.dtype) if state is None else state
     out, state = module.recur(made.kind, pre, weights, lengths, state, keep)

@@ -1,10 +1,12 @@
 """The headline: a sample's emissions are the same alone and in any batch, for every cell, whatever stands in the padding."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.emissions import emissions
 from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
 from common.recurrent.lengths import mask_of
@@ -38,25 +40,42 @@ def network(cell: str, dtype: torch.dtype, bidirectional: bool = True) -> Networ
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=8),
     garbage=st.floats(-1e3, 1e3),
     bidirectional=st.booleans(),
-    dtype=st.sampled_from([torch.float64, torch.float32]),
     data=st.data(),
 )
-def test_a_sample_alone_is_the_sample_in_any_batch(cell, lengths, garbage, bidirectional, dtype, data):
-    made = network(cell, dtype, bidirectional)
-    x = torch.randn(len(lengths), max(lengths) + 3, 9, dtype=dtype)
+def test_a_sample_alone_is_the_sample_in_any_batch(cell, lengths, garbage, bidirectional, data):
+    made = network(cell, torch.float64, bidirectional)
+    x = torch.randn(len(lengths), max(lengths) + 3, 9, dtype=torch.float64)
     sizes = torch.tensor(lengths)
     x[~mask_of(sizes, x.shape[1])] = garbage
     order = torch.tensor(data.draw(st.permutations(range(len(lengths)))))
-    tolerance = 1e-12 if dtype == torch.float64 else 1e-5
     with torch.inference_mode():
         together, emitted = made(x, sizes)
         shuffled, _ = made(x[order], sizes[order])
+        one_by_one = made.alone([x[row, :length] for row, length in enumerate(lengths)])
         for row, length in enumerate(lengths):
             size = int(emitted[row])
             alone, _ = made(x[row : row + 1, :length], sizes[row : row + 1])
             elsewhere = shuffled[(order == row).nonzero().item()]
-            torch.testing.assert_close(together[row, :size], alone[0], rtol=0, atol=tolerance)
-            torch.testing.assert_close(elsewhere[:size], alone[0], rtol=0, atol=tolerance)
+            for other in (together[row, :size], elsewhere[:size], one_by_one[row]):
+                torch.testing.assert_close(other, alone[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=6, deadline=None)
+@given(lengths=st.lists(st.integers(1, 60), min_size=2, max_size=20), bidirectional=st.booleans(), data=st.data())
+def test_exact_emissions_are_the_same_to_the_last_bit(cell, lengths, bidirectional, data):
+    """In float32, where an order of summation shows: among any others, in any order, in any number."""
+    made = network(cell, torch.float32, bidirectional)
+    matrices = [torch.randn(length, 9).numpy() for length in lengths]
+    order = data.draw(st.permutations(range(len(lengths))))
+    together = list(emissions(made, matrices, exact=True))
+    shuffled = list(emissions(made, [matrices[row] for row in order], exact=True))
+    for place, row in enumerate(order):
+        np.testing.assert_array_equal(shuffled[place], together[row])
+    (alone,) = emissions(made, [matrices[0]], exact=True)
+    np.testing.assert_array_equal(alone, together[0])
+    (batched,) = emissions(made, [matrices[0]])
+    np.testing.assert_allclose(alone, batched, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -1,6 +1,7 @@
 """The cells by name: one direction's weights, and what the steps over time need of them."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -80,29 +81,36 @@ def _stack(directions: list[nn.Module], name: str) -> Tensor:
     return torch.stack([getattr(each, _name(each, name)) for each in directions])
 
 
-def input_part(kind: str, directions: list[nn.Module], x: Tensor) -> tuple[Tensor, torch.dtype]:
-    """x [B, T, F] → the input's part of the gates' sums [B, T, D, G · H], and the type of the product.
+class InputWeights(NamedTuple):
+    """The input's part of D directions: weight [D · G · H, F], bias [D, G · H], and gain [D, G · H] or None."""
 
-    One product for both directions and all slices.
-    """
-    num_rows, num_slices, _ = x.shape
+    weight: Tensor
+    bias: Tensor
+    gain: Tensor | None = None
+
+
+def input_weights(kind: str, directions: list[nn.Module]) -> InputWeights:
+    """All that stands before the steps, so that one product serves both directions and all slices."""
     weight = _stack(directions, "weight_ih").flatten(0, 1)  # [D, G · H, F] -> [D · G · H, F]
-    if isinstance(directions[0], nn.RNNBase):
-        bias = _stack(directions, "bias_ih")
-        recurrent = _stack(directions, "bias_hh")
-        if kind == "gru":  # the candidate's recurrent bias stands within its reset gate
-            num_hidden = recurrent.shape[1] // 3
-            recurrent = torch.cat([recurrent[:, : 2 * num_hidden], torch.zeros_like(recurrent[:, :num_hidden])], 1)
-        bias = bias + recurrent
-    else:
-        bias = _stack(directions, "bias")
-    if kind != "layer_norm_lstm":
-        pre = nn.functional.linear(x, weight, bias.flatten())
-        return pre.view(num_rows, num_slices, len(directions), -1), pre.dtype
-    product = nn.functional.linear(x, weight)
-    pre = product.view(num_rows, num_slices, len(directions), -1)
-    pre = torch.layer_norm(pre.to(weight.dtype), pre.shape[-1:], eps=EPSILON)
-    return torch.addcmul(bias, pre, _stack(directions, "gain_ih")), product.dtype
+    if not isinstance(directions[0], nn.RNNBase):
+        gain = _stack(directions, "gain_ih") if kind == "layer_norm_lstm" else None
+        return InputWeights(weight, _stack(directions, "bias"), gain)
+    recurrent = _stack(directions, "bias_hh")
+    if kind == "gru":  # the candidate's recurrent bias stands within its reset gate
+        num_hidden = recurrent.shape[1] // 3
+        recurrent = torch.cat([recurrent[:, : 2 * num_hidden], torch.zeros_like(recurrent[:, :num_hidden])], 1)
+    return InputWeights(weight, _stack(directions, "bias_ih") + recurrent)
+
+
+def input_part(x: Tensor, weights: InputWeights) -> tuple[Tensor, torch.dtype]:
+    """x [B, T, F] → the input's part of the gates' sums [B, T, D, G · H], and the type of the product."""
+    shape = (*x.shape[:2], *weights.bias.shape)
+    if weights.gain is None:
+        pre = nn.functional.linear(x, weights.weight, weights.bias.flatten()).view(shape)
+        return pre, pre.dtype
+    product = nn.functional.linear(x, weights.weight).view(shape)
+    normed = torch.layer_norm(product.to(weights.bias.dtype), shape[-1:], eps=EPSILON)
+    return torch.addcmul(weights.bias, normed, weights.gain), product.dtype
 
 
 def recurrent_part(kind: str, directions: list[nn.Module], matrices: list[Tensor]) -> Weights:

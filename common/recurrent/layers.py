@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from common.recurrent import scan
-from common.recurrent.cells import TORCH_CELLS, cell, input_part, recurrent_matrix, recurrent_part
+from common.recurrent.cells import TORCH_CELLS, cell, input_part, input_weights, recurrent_matrix, recurrent_part
 from common.recurrent.lengths import reversal, reverse
 from common.recurrent.recurrence import Keep, State
+
+
+ROWS = 16  # of a step's product where samples must not hang on each other
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,25 @@ class RecurrentLayer(nn.Module):
         assert not self.bidirectional, "a layer that looks ahead cannot be streamed"
         return self._scan(x, lengths, state)
 
+    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+        """[1, T, F] each → [1, T, D · H] each, every one to the last bit what it is among any others.
+
+        Libraries choose another order of summation for another shape. So products over slices take one sample, and those
+        of the steps always ``ROWS`` rows, where a row's result does not depend on its place nor on the other rows.
+        """
+        weights = input_weights(self.kind, self.directions)
+        results = []
+        for first in range(0, len(samples), ROWS):
+            some = samples[first : first + ROWS]
+            lengths = torch.tensor([x.shape[1] for x in some] + [0] * (ROWS - len(some)))
+            parts = [input_part(x, weights) for x in some]
+            pre = parts[0][0].new_zeros(ROWS, int(lengths.max()), *parts[0][0].shape[2:])
+            for row, (part, _) in enumerate(parts):
+                pre[row, : part.shape[1]] = part[0]
+            out, _ = self._recur(pre, parts[0][1], lengths)
+            results += [out[row : row + 1, : x.shape[1]] for row, x in enumerate(some)]
+        return results
+
     def _matrices(self) -> list[Tensor]:
         matrices = [recurrent_matrix(each) for each in self.directions]
         if not self.training or not self.options.recurrent_dropout:
@@ -103,9 +125,14 @@ class RecurrentLayer(nn.Module):
         return Keep(hidden, memory)
 
     def _scan(self, x: Tensor, lengths: Tensor, state: State | None) -> tuple[Tensor, State]:
-        pre, product = input_part(self.kind, self.directions, x)
+        pre, product = input_part(x, input_weights(self.kind, self.directions))
+        return self._recur(pre, product, lengths, state)
+
+    def _recur(
+        self, pre: Tensor, product: torch.dtype, lengths: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
         weights = recurrent_part(self.kind, self.directions, self._matrices())
         wide = torch.promote_types(weights.matrix.dtype, torch.float32)
-        keep = self._keep(x, weights.matrix.shape[2], wide)
+        keep = self._keep(pre, weights.matrix.shape[2], wide)
         out, state = scan.recur(self.kind, pre, weights, lengths, state, keep, product)
         return out.flatten(2), state  # [B, T, D, H] -> [B, T, D · H]

@@ -65,5 +65,13 @@ class RecurrentStack(nn.Module):
             after.append(state)
         return locked_dropout(self.norms[-1](x), self.dropout, self.training), after
 
+    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+        """[1, T, F] each → [1, T, W] each, in evaluation: to the last bit the same whatever the others are."""
+        for norm, layer in zip(self.norms, self.layers, strict=False):
+            assert isinstance(layer, RecurrentLayer)
+            after = layer.alone([norm(x) for x in samples])
+            samples = [self._add(x, y) for x, y in zip(samples, after, strict=True)]
+        return [self.norms[-1](x) for x in samples]
+
     def _add(self, x: Tensor, y: Tensor) -> Tensor:
         return x + y if self.residual and x.shape[-1] == y.shape[-1] else y

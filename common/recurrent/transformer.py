@@ -76,3 +76,7 @@ class TransformerEncoder(nn.Module):
         for layer in self.layers:
             x = layer(x, visible)
         return self.norm(x)
+
+    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+        """[1, T, F] each → [1, T, W] each, one after the other."""
+        return [self(x, torch.tensor([x.shape[1]], device=x.device)) for x in samples]
