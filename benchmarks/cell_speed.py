@@ -1,7 +1,8 @@
 """Training step of the cells torch lacks against nn.LSTM, and against the same cell as a plain Python loop; one thread.
 
 A bidirectional layer of the default networks' shape. The value is the longest time of peephole, CIFG and layer-norm LSTM
-in float32 over that of two nn.LSTM, the way the default networks run them; side by side, medians of rounds in turn.
+in float32 over that of two nn.LSTM, the way the default networks run them; side by side, medians of
+processor time over rounds in turn.
 """
 
 import statistics
@@ -69,9 +70,9 @@ def measure(num_samples: int, num_slices: int, num_inputs: int, num_hidden: int,
         for name, each in steps.items():
             if name.endswith("loop") and number >= LOOP_ROUNDS:
                 continue
-            started = time.perf_counter()
+            started = time.process_time()
             each()
-            times[name].append(time.perf_counter() - started)
+            times[name].append(time.process_time() - started)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
@@ -92,8 +93,8 @@ def step(
 
 def plain_loop(layer: RecurrentLayer, x: Tensor) -> Tensor:
     """What a person writes: the input's product at once, then a loop over slices, both directions together."""
-    pre, _ = input_part(x, input_weights(layer.kind, layer.directions))
     weights = recurrent_part(layer.kind, layer.directions, [recurrent_matrix(each) for each in layer.directions])
+    pre = equations.prepare(layer.kind, input_part(x, input_weights(layer.kind, layer.directions), 2), weights)
     state = zero_state(layer.kind, weights, len(x), torch.float32)
     slices = torch.stack([pre[:, :, 0], pre[:, :, 1].flip(1)]).transpose(1, 2)  # -> [D, T, B, G · H]
     outputs = []

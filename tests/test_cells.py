@@ -34,7 +34,7 @@ def weights_of(direction):
 
 def scanned(made, x, lengths, state=None, module=scan, keep=None):
     """A layer's result by ``scan`` or ``equations``, whichever path it would choose itself."""
-    pre, _ = input_part(x, input_weights(made.kind, made.directions))
+    pre = input_part(x, input_weights(made.kind, made.directions), 2)
     weights = recurrent_part(made.kind, made.directions, [recurrent_matrix(each) for each in made.directions])
     state = zero_state(made.kind, weights, len(lengths), x.dtype) if state is None else state
     out, state = module.recur(made.kind, pre, weights, lengths, state, keep)

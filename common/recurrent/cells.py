@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from common.recurrent.equations import EPSILON
 from common.recurrent.recurrence import Weights
 
 TORCH_CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "rnn_relu": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -82,35 +81,30 @@ def _stack(directions: list[nn.Module], name: str) -> Tensor:
 
 
 class InputWeights(NamedTuple):
-    """The input's part of D directions: weight [D · G · H, F], bias [D, G · H], and gain [D, G · H] or None."""
+    """The input's part of D directions: weight [D · G · H, F], and bias [D · G · H] or None."""
 
     weight: Tensor
-    bias: Tensor
-    gain: Tensor | None = None
+    bias: Tensor | None
 
 
 def input_weights(kind: str, directions: list[nn.Module]) -> InputWeights:
     """All that stands before the steps, so that one product serves both directions and all slices."""
     weight = _stack(directions, "weight_ih").flatten(0, 1)  # [D, G · H, F] -> [D · G · H, F]
+    if kind == "layer_norm_lstm":  # its bias comes behind the normalisation
+        return InputWeights(weight, None)
     if not isinstance(directions[0], nn.RNNBase):
-        gain = _stack(directions, "gain_ih") if kind == "layer_norm_lstm" else None
-        return InputWeights(weight, _stack(directions, "bias"), gain)
+        return InputWeights(weight, _stack(directions, "bias").flatten())
     recurrent = _stack(directions, "bias_hh")
     if kind == "gru":  # the candidate's recurrent bias stands within its reset gate
         num_hidden = recurrent.shape[1] // 3
         recurrent = torch.cat([recurrent[:, : 2 * num_hidden], torch.zeros_like(recurrent[:, :num_hidden])], 1)
-    return InputWeights(weight, _stack(directions, "bias_ih") + recurrent)
+    return InputWeights(weight, (_stack(directions, "bias_ih") + recurrent).flatten())
 
 
-def input_part(x: Tensor, weights: InputWeights) -> tuple[Tensor, torch.dtype]:
-    """x [B, T, F] → the input's part of the gates' sums [B, T, D, G · H], and the type of the product."""
-    shape = (*x.shape[:2], *weights.bias.shape)
-    if weights.gain is None:
-        pre = nn.functional.linear(x, weights.weight, weights.bias.flatten()).view(shape)
-        return pre, pre.dtype
-    product = nn.functional.linear(x, weights.weight).view(shape)
-    normed = torch.layer_norm(product.to(weights.bias.dtype), shape[-1:], eps=EPSILON)
-    return torch.addcmul(weights.bias, normed, weights.gain), product.dtype
+def input_part(x: Tensor, weights: InputWeights, num_directions: int) -> Tensor:
+    """x [B, T, F] → the input's part of the gates' sums [B, T, D, G · H]."""
+    pre = nn.functional.linear(x, weights.weight, weights.bias)
+    return pre.view(*x.shape[:2], num_directions, -1)
 
 
 def recurrent_part(kind: str, directions: list[nn.Module], matrices: list[Tensor]) -> Weights:
@@ -121,6 +115,6 @@ def recurrent_part(kind: str, directions: list[nn.Module], matrices: list[Tensor
     if kind == "gru":
         return Weights(matrix, candidate_bias=_stack(directions, "bias_hh")[:, 2 * matrix.shape[2] :].contiguous())
     if kind == "layer_norm_lstm":
-        gains = (_stack(directions, name) for name in ("gain_hh", "gain_cell", "bias_cell"))
-        return Weights(matrix, None, None, *gains)
+        names = ("gain_ih", "bias", "gain_hh", "gain_cell", "bias_cell")
+        return Weights(matrix, factors=tuple(_stack(directions, name) for name in names))
     return Weights(matrix)

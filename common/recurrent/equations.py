@@ -8,8 +8,16 @@ from common.recurrent.recurrence import LSTMS, Keep, State, Weights
 EPSILON = 1e-5  # of layer normalisation
 
 
+def prepare(kind: str, pre: Tensor, weights: Weights) -> Tensor:
+    """What can be computed of all slices before the first step: [B, T, D, G · H] → the same."""
+    if kind != "layer_norm_lstm":
+        return pre
+    gain, bias, *_ = weights.factors
+    return bias + gain * torch.layer_norm(pre.to(gain.dtype), pre.shape[-1:], eps=EPSILON)
+
+
 def advance(kind: str, x: Tensor, state: State, weights: Weights) -> State:
-    """One step of D directions: x [D, B, G · H], the input's part of the gates' sums → the next state."""
+    """One step of D directions: x [D, B, G · H], the input's part of the gates' sums, prepared → the next state."""
     h, c = state
     width = h.shape[2]
     if kind == "gru_reset_before":
@@ -33,8 +41,8 @@ def advance(kind: str, x: Tensor, state: State, weights: Weights) -> State:
         c = forget * c + (1 - forget) * torch.tanh(cell)
         return State(torch.sigmoid(output) * torch.tanh(c), c)
     if kind == "layer_norm_lstm":
-        assert weights.gain is not None and weights.cell_gain is not None and weights.cell_bias is not None
-        recurrent = weights.gain[:, None] * torch.layer_norm(recurrent, (4 * width,), eps=EPSILON)
+        _, _, gain, cell_gain, cell_bias = weights.factors
+        recurrent = gain[:, None] * torch.layer_norm(recurrent, (4 * width,), eps=EPSILON)
     input_, forget, cell, output = (x + recurrent).chunk(4, -1)
     if weights.peephole is not None:
         input_ = input_ + weights.peephole[:, None, 0] * c
@@ -44,7 +52,7 @@ def advance(kind: str, x: Tensor, state: State, weights: Weights) -> State:
         output = output + weights.peephole[:, None, 2] * c
     inner = c
     if kind == "layer_norm_lstm":
-        inner = weights.cell_gain[:, None] * torch.layer_norm(c, (width,), eps=EPSILON) + weights.cell_bias[:, None]
+        inner = cell_gain[:, None] * torch.layer_norm(c, (width,), eps=EPSILON) + cell_bias[:, None]
     return State(torch.sigmoid(output) * torch.tanh(inner), c)
 
 
@@ -56,6 +64,7 @@ def recur(
     Direction 1 walks from a sample's last slice to its first.
     """
     num_rows, num_steps, num_directions, _ = pre.shape
+    pre = prepare(kind, pre, weights)
     rows = torch.arange(num_rows, device=pre.device)
     last = (lengths - 1).to(pre.device)
     hidden, cell = state

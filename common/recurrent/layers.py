@@ -93,11 +93,11 @@ class RecurrentLayer(nn.Module):
         for first in range(0, len(samples), ROWS):
             some = samples[first : first + ROWS]
             lengths = torch.tensor([x.shape[1] for x in some] + [0] * (ROWS - len(some)))
-            parts = [input_part(x, weights) for x in some]
-            pre = parts[0][0].new_zeros(ROWS, int(lengths.max()), *parts[0][0].shape[2:])
-            for row, (part, _) in enumerate(parts):
+            parts = [input_part(x, weights, len(self.directions)) for x in some]
+            pre = parts[0].new_zeros(ROWS, int(lengths.max()), *parts[0].shape[2:])
+            for row, part in enumerate(parts):
                 pre[row, : part.shape[1]] = part[0]
-            out, _ = self._recur(pre, parts[0][1], lengths)
+            out, _ = self._recur(pre, lengths)
             results += [out[row : row + 1, : x.shape[1]] for row, x in enumerate(some)]
         return results
 
@@ -125,14 +125,12 @@ class RecurrentLayer(nn.Module):
         return Keep(hidden, memory)
 
     def _scan(self, x: Tensor, lengths: Tensor, state: State | None) -> tuple[Tensor, State]:
-        pre, product = input_part(x, input_weights(self.kind, self.directions))
-        return self._recur(pre, product, lengths, state)
+        pre = input_part(x, input_weights(self.kind, self.directions), len(self.directions))
+        return self._recur(pre, lengths, state)
 
-    def _recur(
-        self, pre: Tensor, product: torch.dtype, lengths: Tensor, state: State | None = None
-    ) -> tuple[Tensor, State]:
+    def _recur(self, pre: Tensor, lengths: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         weights = recurrent_part(self.kind, self.directions, self._matrices())
         wide = torch.promote_types(weights.matrix.dtype, torch.float32)
         keep = self._keep(pre, weights.matrix.shape[2], wide)
-        out, state = scan.recur(self.kind, pre, weights, lengths, state, keep, product)
+        out, state = scan.recur(self.kind, pre, weights, lengths, state, keep)
         return out.flatten(2), state  # [B, T, D, H] -> [B, T, D · H]

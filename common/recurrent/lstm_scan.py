@@ -10,14 +10,15 @@ from common.recurrent.memory import arrays, before, turned, weight_gradient
 class LstmScan(torch.autograd.Function):
     """LSTM, with peepholes, with coupled gates: see ``lstm_loops``.
 
-    (pre [B, T, D, G · H], matrix, peephole, h, c [D, B, H], lengths [B], keep_h, keep_c [B, T, D, H], product)
-    → out [B, T, D, H] with zeros behind a sample's end, last h, last c. ``product`` is the type of the matrix products;
-    peephole and keep are empty tensors where there are none.
+    (pre [B, T, D, G · H], matrix, peephole, h, c [D, B, H], lengths [B], keep_h, keep_c [B, T, D, H]) →
+    out [B, T, D, H] with zeros behind a sample's end, last h, last c. Products are of the type of ``pre``; peephole and
+    keep are empty tensors where there are none.
     """
 
     @staticmethod
-    def forward(ctx, pre, matrix, peephole, h, c, lengths, keep_h, keep_c, product):
+    def forward(ctx, pre, matrix, peephole, h, c, lengths, keep_h, keep_c):
         num_rows, num_steps, num_directions, width = pre.shape
+        product = pre.dtype
         gates = torch.empty(pre.shape, dtype=h.dtype)
         cells = torch.empty(num_rows, num_steps, num_directions, h.shape[2], dtype=h.dtype)
         out = torch.zeros_like(cells)
@@ -30,7 +31,7 @@ class LstmScan(torch.autograd.Function):
             torch.bmm(operand, weight, out=rec)
             lstm_loops.forward(step, steps, *seen)
         ctx.save_for_backward(matrix, peephole, gates, cells, out, start_h, start_c, lengths, keep_h, keep_c)
-        ctx.types = product, pre.dtype
+        ctx.product = product
         return out, h, c
 
     @staticmethod
@@ -38,8 +39,8 @@ class LstmScan(torch.autograd.Function):
     def backward(ctx, dout, dh, dc):
         matrix, peephole, gates, cells, out, start_h, start_c, lengths, keep_h, keep_c = ctx.saved_tensors
         num_rows, num_steps, num_directions, width = gates.shape
-        product, kind = ctx.types
-        dh, dc, dpre = dh.clone(), dc.clone(), torch.zeros(gates.shape, dtype=kind)
+        product = ctx.product
+        dh, dc, dpre = dh.clone(), dc.clone(), torch.zeros(gates.shape, dtype=product)
         drec = torch.empty(num_directions, num_rows, width, dtype=product)
         rec_dh = torch.zeros_like(start_h, dtype=product)
         dpeephole = torch.zeros_like(peephole)
@@ -49,16 +50,19 @@ class LstmScan(torch.autograd.Function):
         for step in reversed(range(num_steps)):
             lstm_loops.backward(step, steps, *seen)
             torch.bmm(drec, weight, out=rec_dh)
-        dmatrix = weight_gradient(dpre.to(product), before(out, start_h)).to(matrix.dtype)
-        return dpre, dmatrix, dpeephole, dh + rec_dh, dc, None, None, None, None
+        dmatrix = weight_gradient(dpre, before(out, start_h)).to(matrix.dtype)
+        return dpre, dmatrix, dpeephole, dh + rec_dh, dc, None, None, None
 
 
 class NormLstmScan(torch.autograd.Function):
-    """The layer-normalised LSTM: see ``norm_lstm_loops``. As ``LstmScan``, with gain, cell_gain and cell_bias."""
+    """The layer-normalised LSTM: see ``norm_lstm_loops``. As ``LstmScan``; ``pre`` is W x as it is."""
 
     @staticmethod
-    def forward(ctx, pre, matrix, gain, cell_gain, cell_bias, h, c, lengths, keep_h, keep_c, product):
+    def forward(
+        ctx, pre, matrix, input_gain, bias, gain, cell_gain, cell_bias, h, c, lengths, keep_h, keep_c
+    ):
         num_rows, num_steps, num_directions, width = pre.shape
+        product = pre.dtype
         gates, hats = torch.empty(pre.shape, dtype=h.dtype), torch.empty(pre.shape, dtype=h.dtype)
         scales = torch.empty(pre.shape[:3], dtype=h.dtype)
         cells = torch.empty(num_rows, num_steps, num_directions, h.shape[2], dtype=h.dtype)
@@ -67,33 +71,32 @@ class NormLstmScan(torch.autograd.Function):
         weight, operand = turned(matrix, product), h.to(product, copy=True)
         rec = torch.empty(num_directions, num_rows, width, dtype=product)
         steps = lengths.numpy()
-        seen = arrays(pre, rec, gates, hats, scales, cells, out, h, c, operand, gain, cell_gain, cell_bias)
-        seen += arrays(keep_h, keep_c)
+        factors = (input_gain, bias, gain, cell_gain, cell_bias)
+        seen = arrays(pre, rec, gates, hats, scales, cells, out, h, c, operand, *factors, keep_h, keep_c)
         for step in range(num_steps):
             torch.bmm(operand, weight, out=rec)
             norm_lstm_loops.forward(step, steps, *seen)
-        ctx.save_for_backward(
-            matrix, gain, cell_gain, cell_bias, gates, hats, scales, cells, out, start_h, start_c, lengths, keep_h, keep_c
-        )
-        ctx.types = product, pre.dtype
+        kept = (pre, gates, hats, scales, cells, out, start_h, start_c, lengths, keep_h, keep_c)
+        ctx.save_for_backward(matrix, *factors, *kept)
+        ctx.product = product
         return out, h, c
 
     @staticmethod
     @once_differentiable
     def backward(ctx, dout, dh, dc):
-        matrix, gain, cell_gain, cell_bias, gates, hats, scales, cells = ctx.saved_tensors[:8]
-        out, start_h, start_c, lengths, keep_h, keep_c = ctx.saved_tensors[8:]
+        matrix, *factors = ctx.saved_tensors[:6]
+        pre, gates, hats, scales, cells, out, start_h, start_c, lengths, keep_h, keep_c = ctx.saved_tensors[6:]
         num_rows, num_steps, num_directions, width = gates.shape
-        product, kind = ctx.types
-        dh, dc, dpre = dh.clone(), dc.clone(), torch.zeros(gates.shape, dtype=kind)
+        product = ctx.product
+        dh, dc, dpre = dh.clone(), dc.clone(), torch.zeros(gates.shape, dtype=product)
         drec, drecs = torch.empty(num_directions, num_rows, width, dtype=product), torch.zeros(gates.shape, dtype=product)
         rec_dh = torch.zeros_like(start_h, dtype=product)
-        gradients = [torch.zeros_like(each) for each in (gain, cell_gain, cell_bias)]
+        gradients = [torch.zeros_like(each) for each in factors]
         weight, steps = matrix.to(product), lengths.numpy()
-        seen = arrays(gates, hats, scales, cells, start_c, dout.contiguous(), rec_dh, dh, dc, dpre, drec, drecs)
-        seen += arrays(gain, cell_gain, cell_bias, *gradients, keep_h, keep_c)
+        seen = arrays(pre, gates, hats, scales, cells, start_c, dout.contiguous(), rec_dh, dh, dc, dpre, drec, drecs)
+        seen += arrays(*factors, *gradients, keep_h, keep_c)
         for step in reversed(range(num_steps)):
             norm_lstm_loops.backward(step, steps, *seen)
             torch.bmm(drec, weight, out=rec_dh)
         dmatrix = weight_gradient(drecs, before(out, start_h)).to(matrix.dtype)
-        return dpre, dmatrix, *gradients, dh + rec_dh, dc, None, None, None, None
+        return dpre, dmatrix, *gradients, dh + rec_dh, dc, None, None, None

@@ -1,8 +1,8 @@
 """One step of a layer-normalised LSTM over all rows of a batch, compiled: forward, and backward from what was saved.
 
-Ba, Kiros and Hinton 2016, "Layer Normalization": gates = pre + gain · norm(R h), where pre = gain' · norm(W x) + bias comes
-from outside, and h = o · tanh(gain_c · norm(c) + bias_c). Arrays and rules as in ``lstm_loops``; ``hats`` [B, T, D, 4 H] and
-``scales`` [B, T, D] keep norm(R h) and 1 / its deviation, gain is [D, 4 H], cell_gain and cell_bias [D, H].
+Ba, Kiros and Hinton 2016, "Layer Normalization": gates = input_gain · norm(pre) + bias + gain · norm(R h) with pre = W x, and
+h = o · tanh(cell_gain · norm(c) + cell_bias). Arrays and rules as in ``lstm_loops``; ``hats`` [B, T, D, 4 H] and ``scales``
+[B, T, D] keep norm(R h) and 1 / its deviation, input_gain, bias and gain are [D, 4 H], cell_gain and cell_bias [D, H].
 """
 
 import numpy as np
@@ -47,12 +47,14 @@ def denormalise(gradient, hat, scale):
 
 @kernel
 def forward(
-    step, lengths, pre, rec, gates, hats, scales, cells, out, h, c, operand, gain, cell_gain, cell_bias, keep_h, keep_c
-):
+    step, lengths, pre, rec, gates, hats, scales, cells, out, h, c, operand,
+    input_gain, bias, gain, cell_gain, cell_bias, keep_h, keep_c,
+):  # fmt: skip
     """Advance h and c by one step."""
     num_directions, num_rows, H = h.shape
-    hat_c = np.zeros(H, h.dtype)
+    hat_c, hat_x = np.zeros(H, h.dtype), np.zeros(4 * H, h.dtype)
     for d in range(num_directions):
+        gx, bx = input_gain[d], bias[d]
         for b in range(num_rows):
             if step >= lengths[b]:
                 continue
@@ -61,8 +63,9 @@ def forward(
             hb, cb, cell, y, gc, bc = h[d, b], c[d, b], cells[b, t, d], out[b, t, d], cell_gain[d], cell_bias[d]
             i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
             scales[b, t, d] = normalise(rec[d, b], hat)
+            normalise(x, hat_x)
             for j in range(4 * H):
-                z[j] = widen(x[j]) + gd[j] * hat[j]
+                z[j] = bx[j] + gx[j] * hat_x[j] + gd[j] * hat[j]
             for j in range(2 * H):
                 z[j] = sigmoid(z[j])
             for j in range(H):
@@ -90,16 +93,18 @@ def forward(
 
 @kernel
 def backward(
-    step, lengths, gates, hats, scales, cells, start, dout, rec_dh, dh, dc, dpre, drec, drecs,
-    gain, cell_gain, cell_bias, dgain, dcell_gain, dcell_bias, keep_h, keep_c,
+    step, lengths, pre, gates, hats, scales, cells, start, dout, rec_dh, dh, dc, dpre, drec, drecs,
+    input_gain, bias, gain, cell_gain, cell_bias, dinput_gain, dbias, dgain, dcell_gain, dcell_bias, keep_h, keep_c,
 ):  # fmt: skip
     """Go back by one step; ``drecs`` keeps drec of all steps, gradients of gains and biases add up over the steps."""
     num_directions, num_rows, H = dh.shape
     dz, new, hat_c = np.zeros(4 * H, dh.dtype), np.zeros(H, dh.dtype), np.zeros(H, dh.dtype)
+    dx, hat_x = np.zeros(4 * H, dh.dtype), np.zeros(4 * H, dh.dtype)
     di, df, dg, do = dz[:H], dz[H : 2 * H], dz[2 * H : 3 * H], dz[3 * H :]
     total, squashed, dcell = np.zeros(H, dh.dtype), np.zeros(H, dh.dtype), np.zeros(H, dh.dtype)
     for d in range(num_directions):
         gd, gc, bc, qg, qc, qb = gain[d], cell_gain[d], cell_bias[d], dgain[d], dcell_gain[d], dcell_bias[d]
+        gx, qx, qbias = input_gain[d], dinput_gain[d], dbias[d]
         for b in range(num_rows):
             a, e = drec[d, b], dc[d, b]
             if step >= lengths[b]:
@@ -151,8 +156,16 @@ def backward(
                 df[j] = dcell[j] * last[j] * f[j] * (ONE - f[j])
             for j in range(H):
                 dg[j] = dcell[j] * i[j] * (ONE - g[j] * g[j])
+            scale_x = normalise(pre[b, t, d], hat_x)
             for j in range(4 * H):
-                y[j] = narrow(dz[j], y)
+                qbias[j] += dz[j]
+            for j in range(4 * H):
+                qx[j] += dz[j] * hat_x[j]
+            for j in range(4 * H):
+                dx[j] = dz[j] * gx[j]
+            denormalise(dx, hat_x, scale_x)
+            for j in range(4 * H):
+                y[j] = narrow(dx[j], y)
             for j in range(4 * H):
                 qg[j] += dz[j] * hat[j]
             for j in range(4 * H):

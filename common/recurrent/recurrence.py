@@ -13,16 +13,14 @@ class Weights(NamedTuple):
         matrix: R [D, G · H, H].
         peephole: [D, 3, H] of input, forget and output gate.
         candidate_bias: [D, H], the bias within the reset gate of a GRU.
-        gain: [D, 4 H] of the normalised recurrent product.
-        cell_gain, cell_bias: [D, H] of the normalised cell state.
+        factors: of a layer-normalised LSTM: gain of the input's product, bias and gain of the recurrent product [D, 4 H],
+            gain and bias of the cell state [D, H].
     """
 
     matrix: Tensor
     peephole: Tensor | None = None
     candidate_bias: Tensor | None = None
-    gain: Tensor | None = None
-    cell_gain: Tensor | None = None
-    cell_bias: Tensor | None = None
+    factors: tuple[Tensor, ...] = ()
 
 
 class State(NamedTuple):

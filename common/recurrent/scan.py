@@ -16,18 +16,16 @@ def recur(
     lengths: Tensor,
     state: State | None = None,
     keep: Keep | None = None,
-    product: torch.dtype | None = None,
 ) -> tuple[Tensor, State]:
     """pre [B, T, D, G · H], lengths [B] → out [B, T, D, H], zero behind a sample's end, and the state at its end.
 
     Direction 1 walks from a sample's last slice to its first. States and element-wise arithmetic are float32, or float64
-    where the weights are; matrix products are of type ``product``, by default that of ``pre``.
+    where the weights are; matrix products are of the type of ``pre``.
     """
     wide = torch.promote_types(weights.matrix.dtype, torch.float32)
     state = zero_state(kind, weights, len(lengths), wide) if state is None else state
     if pre.device.type != "cpu":
         return equations.recur(kind, pre.to(wide), weights, lengths, state, keep)
-    product = pre.dtype if product is None else product
     pre, lengths = pre.contiguous(), lengths.to(torch.int64).contiguous()
     h = state.hidden.contiguous()
     none = h.new_empty(0, 0, 0, 0)
@@ -35,18 +33,17 @@ def recur(
     if state.cell is not None:
         c = state.cell.contiguous()
         if kind == "layer_norm_lstm":
-            scales = (weights.gain, weights.cell_gain, weights.cell_bias)
             out, h, c = NormLstmScan.apply(
-                pre, weights.matrix, *scales, h, c, lengths, keep_h, keep_c, product
+                pre, weights.matrix, *weights.factors, h, c, lengths, keep_h, keep_c
             )
         else:
             peephole = h.new_empty(0, 0, 0) if weights.peephole is None else weights.peephole
-            out, h, c = LstmScan.apply(pre, weights.matrix, peephole, h, c, lengths, keep_h, keep_c, product)
+            out, h, c = LstmScan.apply(pre, weights.matrix, peephole, h, c, lengths, keep_h, keep_c)
         return out, State(h, c)
     if kind == "gru":
-        out, h = GruScan.apply(pre, weights.matrix, weights.candidate_bias, h, lengths, keep_h, product)
+        out, h = GruScan.apply(pre, weights.matrix, weights.candidate_bias, h, lengths, keep_h)
     elif kind == "gru_reset_before":
-        out, h = GruBeforeScan.apply(pre, weights.matrix, h, lengths, keep_h, product)
+        out, h = GruBeforeScan.apply(pre, weights.matrix, h, lengths, keep_h)
     else:
-        out, h = RnnScan.apply(pre, weights.matrix, h, lengths, keep_h, kind == "rnn_relu", product)
+        out, h = RnnScan.apply(pre, weights.matrix, h, lengths, keep_h, kind == "rnn_relu")
     return out, State(h)
