@@ -1,14 +1,15 @@
-"""Training step of the cells torch lacks against nn.LSTM, and against the same cell as a plain Python loop; one thread.
+"""Training step of the cells torch lacks against nn.LSTM, and against the same cell as a plain Python loop.
 
-A bidirectional layer of the default networks' shape. The value is the longest time of peephole, CIFG and layer-norm LSTM
-in float32 over that of two nn.LSTM, the way the default networks run them; side by side, medians of
-processor time over rounds in turn.
+A bidirectional layer of the default networks' shape, one thread. The value is the longest time of peephole, CIFG and
+layer-norm LSTM in float32 over that of two nn.LSTM, the way the default networks run them; processor time, medians of
+rounds in turn.
 """
 
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -60,9 +61,9 @@ def measure(num_samples: int, num_slices: int, num_inputs: int, num_hidden: int,
         kind = {"nn.LSTM": "lstm"}.get(name, name.removesuffix(" by scan"))
         layer = RecurrentLayer(kind, num_inputs, num_hidden)
         layer.fused = name == "nn.LSTM"
-        steps[name] = step(layer, x, gradient, precision, lambda x, layer=layer: layer(x, lengths))
+        steps[name] = step(layer, x, gradient, precision, partial(layer, lengths=lengths))
         if name in HELD:
-            steps[f"{name} loop"] = step(layer, x, gradient, precision, lambda x, layer=layer: plain_loop(layer, x))
+            steps[f"{name} loop"] = step(layer, x, gradient, precision, partial(plain_loop, layer))
     times: dict[str, list[float]] = {name: [] for name in steps}
     for each in steps.values():
         each()  # compiles, allocates

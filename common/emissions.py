@@ -22,8 +22,8 @@ def emissions(
     """Log-probabilities float32 [T', V] of slice matrices [T, F], in the order of the matrices.
 
     Runs in float32 whatever precision the training used, so that a sample's result hangs on its batch by rounding alone
-    (measured: up to 1.5e-5 with the default networks). With ``exact``, on a CPU, not even by that: see ``Network.alone``.
-    A matrix without slices gives an emission without slices.
+    (measured: up to 1.5e-5 with the default networks). With ``exact``, on a CPU, not even by that: see
+    ``Network.alone``. A matrix without slices gives an emission without slices.
     """
     stream = iter(matrices)
     network.eval()

@@ -89,8 +89,8 @@ class Network(nn.Module):
     def alone(self, samples: list[Tensor]) -> list[Tensor]:
         """Slices [T, F] each → log-probabilities [T', V] each, to the last bit the same whatever the others are.
 
-        For evaluation on a CPU. ``forward`` computes a batch at once, where the order of summation, and so the last bits,
-        depend on the batch's shape.
+        For evaluation on a CPU. ``forward`` computes a batch at once, where the order of summation, and so the last
+        bits, depend on the batch's shape.
         """
         inner = [self._front_end(x[None], torch.tensor([len(x)]))[0] for x in samples]
         return [self._emit(x)[0] for x in self.encoder.alone(inner)]

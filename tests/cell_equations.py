@@ -1,4 +1,4 @@
-"""The cells once more, from their equations, in NumPy, one slice of one sample at a time: what the project's are held to."""
+"""The cells once more, from their equations, in NumPy, one slice of one sample at a time."""
 
 import numpy as np
 
@@ -62,13 +62,12 @@ def gru_reset_before(x, h, c, w):
 
 
 EQUATIONS = {
-    each.__name__: each
-    for each in (rnn, rnn_relu, lstm, peephole_lstm, cifg, layer_norm_lstm, gru, gru_reset_before)
+    each.__name__: each for each in (rnn, rnn_relu, lstm, peephole_lstm, cifg, layer_norm_lstm, gru, gru_reset_before)
 }
 
 
 def run(kind, x, lengths, directions, keep=None):
-    """x [B, T, F], weights by name for each direction → [B, T, D · H] with zeros behind the ends, last h and c [D, B, H].
+    """x [B, T, F], weights by name for each direction → [B, T, D · H], zeros behind the ends, last h and c [D, B, H].
 
     ``keep`` (hidden, cell) [B, T, D, H]: zoneout's share of the old state.
     """

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.recurrent import equations, scan
 from common.recurrent.cells import NUM_GATES, input_part, input_weights, recurrent_matrix, recurrent_part
-from common.recurrent.layers import LayerOptions, RecurrentLayer
+from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
 from common.recurrent.lengths import mask_of
 from common.recurrent.recurrence import State, zero_state
 from common.recurrent.stack import RecurrentStack
@@ -18,7 +18,7 @@ KINDS = list(NUM_GATES)
 STATEFUL = ("lstm", "peephole_lstm", "cifg", "layer_norm_lstm")
 
 
-def layer(kind, num_inputs=3, num_hidden=4, bidirectional=True, options=LayerOptions(), seed=0):  # noqa: B008
+def layer(kind, num_inputs=3, num_hidden=4, bidirectional=True, options=DEFAULT_OPTIONS, seed=0):
     """A layer in float64 with every weight, peepholes, gains and biases too, away from its first value."""
     torch.manual_seed(seed)
     made = RecurrentLayer(kind, num_inputs, num_hidden, bidirectional, options).double()
@@ -188,7 +188,7 @@ def test_forget_bias_starts_at_one(kind):
     place = 0 if kind == "cifg" else 1
     for bias, expected in ((LayerOptions(), 1.0), (LayerOptions(forget_bias=2.5), 2.5)):
         direction = RecurrentLayer(kind, 3, 4, False, bias).forwards
-        sums = direction.bias if hasattr(direction, "bias_hh_l0") is False else direction.bias_ih_l0 + direction.bias_hh_l0
+        sums = direction.bias_ih_l0 + direction.bias_hh_l0 if kind == "lstm" else direction.bias
         gates = sums.detach().view(-1, 4)
         assert (gates[place] == expected).all()
         assert (gates[[row for row in range(len(gates)) if row != place]] == 0).all()

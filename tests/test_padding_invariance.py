@@ -1,4 +1,4 @@
-"""The headline: a sample's emissions are the same alone and in any batch, for every cell, whatever stands in the padding."""
+"""A sample's emissions are the same alone and in any batch, for every cell, whatever stands in the padding."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,8 @@
 """The cells by name: one direction's weights, and what the steps over time need of them."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -8,17 +10,29 @@ from torch import Tensor, nn
 
 from common.recurrent.recurrence import Weights
 
-TORCH_CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "rnn_relu": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+TORCH_CELLS: dict[str, Callable[..., nn.RNNBase]] = {
+    "rnn": nn.RNN,
+    "rnn_relu": partial(nn.RNN, nonlinearity="relu"),
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
 # Rows of gates a cell has for each hidden unit.
 NUM_GATES = {
-    "rnn": 1, "rnn_relu": 1, "lstm": 4, "peephole_lstm": 4, "cifg": 3, "layer_norm_lstm": 4, "gru": 3, "gru_reset_before": 3
-}  # fmt: skip
+    "rnn": 1,
+    "rnn_relu": 1,
+    "lstm": 4,
+    "peephole_lstm": 4,
+    "cifg": 3,
+    "layer_norm_lstm": 4,
+    "gru": 3,
+    "gru_reset_before": 3,
+}
 # Place of the forget gate among them.
 FORGET_GATE = {"lstm": 1, "peephole_lstm": 1, "cifg": 0, "layer_norm_lstm": 1}
 
 
 class Cell(nn.Module):
-    """Weights of one direction of a cell that torch lacks; gates stand in the order of ``lstm_loops`` and ``gru_loops``.
+    """Weights of one direction of a cell that torch lacks; gates in the order of ``lstm_loops`` and ``gru_loops``.
 
     Attributes:
         weight_ih, weight_hh: [G · H, F] and [G · H, H].
@@ -48,36 +62,35 @@ def cell(kind: str, num_inputs: int, num_hidden: int, forget_bias: float = 1.0) 
     The forget bias is that of Jozefowicz et al. 2015, "An Empirical Exploration of Recurrent Network Architectures".
     """
     if kind in TORCH_CELLS:
-        relu = {"nonlinearity": "relu"} if kind == "rnn_relu" else {}
-        layer: nn.Module = TORCH_CELLS[kind](num_inputs, num_hidden, batch_first=True, **relu)
-        weight_ih, weight_hh, biases = layer.weight_ih_l0, layer.weight_hh_l0, [layer.bias_ih_l0, layer.bias_hh_l0]
+        layer: nn.Module = TORCH_CELLS[kind](num_inputs, num_hidden, batch_first=True)
     else:
         layer = Cell(kind, num_inputs, num_hidden)
-        weight_ih, weight_hh, biases = layer.weight_ih, layer.weight_hh, [layer.bias]
+    names = ("bias_ih", "bias_hh") if kind in TORCH_CELLS else ("bias",)
+    first, *others = (_parameter(layer, name) for name in names)
     with torch.no_grad():
-        for gate in weight_hh.split(num_hidden):
+        for gate in _parameter(layer, "weight_hh").split(num_hidden):
             nn.init.orthogonal_(gate)
-        for gate in weight_ih.split(num_hidden):
+        for gate in _parameter(layer, "weight_ih").split(num_hidden):
             nn.init.uniform_(gate, -math.sqrt(3 / num_inputs), math.sqrt(3 / num_inputs))
-        for bias in biases:
+        for bias in (first, *others):
             bias.zero_()
         if kind in FORGET_GATE:
-            first = FORGET_GATE[kind] * num_hidden
-            biases[0][first : first + num_hidden] = forget_bias
+            place = FORGET_GATE[kind] * num_hidden
+            first[place : place + num_hidden] = forget_bias
     return layer
 
 
 def recurrent_matrix(direction: nn.Module) -> Tensor:
     """R [G · H, H] of one direction."""
-    return getattr(direction, _name(direction, "weight_hh"))
+    return _parameter(direction, "weight_hh")
 
 
-def _name(direction: nn.Module, name: str) -> str:
-    return f"{name}_l0" if isinstance(direction, nn.RNNBase) else name
+def _parameter(direction: nn.Module, name: str) -> Tensor:
+    return getattr(direction, f"{name}_l0" if isinstance(direction, nn.RNNBase) else name)
 
 
 def _stack(directions: list[nn.Module], name: str) -> Tensor:
-    return torch.stack([getattr(each, _name(each, name)) for each in directions])
+    return torch.stack([_parameter(each, name) for each in directions])
 
 
 class InputWeights(NamedTuple):

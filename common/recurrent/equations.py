@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from common.recurrent.recurrence import LSTMS, Keep, State, Weights
+from common.recurrent.recurrence import Keep, State, Weights
 
 EPSILON = 1e-5  # of layer normalisation
 
@@ -56,6 +56,14 @@ def advance(kind: str, x: Tensor, state: State, weights: Weights) -> State:
     return State(torch.sigmoid(output) * torch.tanh(inner), c)
 
 
+def _zone(new: Tensor, old: Tensor, share: Tensor | None, place: list[Tensor]) -> Tensor:
+    """new and old [D, B, H] mixed by the old one's share [B, T, D, H] at slices ``place``, [B] for each direction."""
+    if share is None:
+        return new
+    rows = torch.arange(new.shape[1], device=new.device)
+    return torch.lerp(new, old, torch.stack([share[rows, t, d] for d, t in enumerate(place)]).to(old.dtype))
+
+
 def recur(
     kind: str, pre: Tensor, weights: Weights, lengths: Tensor, state: State, keep: Keep | None = None
 ) -> tuple[Tensor, State]:
@@ -76,13 +84,9 @@ def recur(
         x = torch.stack([pre[rows, t, d] for d, t in enumerate(place)])  # [D, B, G · H]
         new = advance(kind, x, State(hidden, cell), weights)
         live = (step <= last)[None, :, None]
-        kept = [
-            torch.stack([part[rows, t, d] for d, t in enumerate(place)]) if keep is not None else torch.zeros_like(hidden)
-            for part in (keep or [None, None])
-        ]
-        hidden = torch.where(live, torch.lerp(new.hidden, hidden, kept[0].to(hidden.dtype)), hidden)
-        if kind in LSTMS and cell is not None and new.cell is not None:
-            cell = torch.where(live, torch.lerp(new.cell, cell, kept[1].to(cell.dtype)), cell)
+        hidden = torch.where(live, _zone(new.hidden, hidden, keep and keep.hidden, place), hidden)
+        if new.cell is not None and cell is not None:
+            cell = torch.where(live, _zone(new.cell, cell, keep and keep.cell, place), cell)
         outputs.append(torch.where(live, hidden, torch.zeros_like(hidden)))
         places.append(torch.stack(place))
     # Step s of direction d belongs to slice places[s, d, b].

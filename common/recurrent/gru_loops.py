@@ -1,8 +1,8 @@
 """One step of gated recurrent units over all rows of a batch, compiled: forward, and backward from the saved gates.
 
 Gates stand as reset, update, candidate; h = (1 - z) · n + z · h, as in torch. *Reset after* multiplies the candidate's
-recurrent product, n = tanh(pre + r · (R h + b)); *reset before* its operand, n = tanh(pre + R (r · h)) (Cho et al. 2014),
-and so takes two products and two loops a step. Arrays and rules as in ``lstm_loops``.
+recurrent product, n = tanh(pre + r · (R h + b)); *reset before* its operand, n = tanh(pre + R (r · h)) (Cho et al.
+2014), and so takes two products and two loops a step. Arrays and rules as in ``lstm_loops``.
 """
 
 import numpy as np

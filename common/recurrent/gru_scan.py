@@ -39,7 +39,10 @@ class GruScan(torch.autograd.Function):
         num_rows, num_steps, num_directions, width = gates.shape
         product, bias_type = ctx.types
         dh, dpre, states = dh.clone(), torch.zeros(gates.shape, dtype=product), before(out, start)
-        drec, drecs = torch.empty(num_directions, num_rows, width, dtype=product), torch.zeros(gates.shape, dtype=product)
+        drec, drecs = (
+            torch.empty(num_directions, num_rows, width, dtype=product),
+            torch.zeros(gates.shape, dtype=product),
+        )
         rec_dh = torch.zeros_like(start, dtype=product)
         weight, steps = matrix.to(product), lengths.numpy()
         seen = arrays(gates, products, states, dout.contiguous(), rec_dh, dh, dpre, drec, drecs, keep_h)

@@ -10,7 +10,6 @@ from common.recurrent.cells import TORCH_CELLS, cell, input_part, input_weights,
 from common.recurrent.lengths import reversal, reverse
 from common.recurrent.recurrence import Keep, State
 
-
 ROWS = 16  # of a step's product where samples must not hang on each other
 
 
@@ -29,6 +28,9 @@ class LayerOptions:
     forget_bias: float = 1.0
 
 
+DEFAULT_OPTIONS = LayerOptions()
+
+
 class RecurrentLayer(nn.Module):
     """[B, T, F], lengths [B] → [B, T, H], or [B, T, 2 H] in both directions.
 
@@ -44,7 +46,7 @@ class RecurrentLayer(nn.Module):
         num_inputs: int,
         num_hidden: int,
         bidirectional: bool = True,
-        options: LayerOptions = LayerOptions(),  # noqa: B008  it is frozen
+        options: LayerOptions = DEFAULT_OPTIONS,
     ) -> None:
         super().__init__()
         self.forwards = cell(kind, num_inputs, num_hidden, options.forget_bias)
@@ -85,8 +87,8 @@ class RecurrentLayer(nn.Module):
     def alone(self, samples: list[Tensor]) -> list[Tensor]:
         """[1, T, F] each → [1, T, D · H] each, every one to the last bit what it is among any others.
 
-        Libraries choose another order of summation for another shape. So products over slices take one sample, and those
-        of the steps always ``ROWS`` rows, where a row's result does not depend on its place nor on the other rows.
+        Libraries choose another order of summation for another shape. So products over slices take one sample, and
+        those of the steps always ``ROWS`` rows, where a row's result does not depend on its place nor on other rows.
         """
         weights = input_weights(self.kind, self.directions)
         results = []

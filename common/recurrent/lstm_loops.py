@@ -1,8 +1,8 @@
 """One step of the LSTM family over all rows of a batch, compiled: forward, and backward from the saved gates.
 
 Graves 2013, "Generating Sequences With Recurrent Neural Networks", for the peepholes; Greff et al. 2015, "LSTM: A
-Search Space Odyssey", for coupled gates; Krueger et al. 2016 for zoneout. Gates stand as input, forget, cell, output, and
-as forget, cell, output where input and forget gate are coupled (i = 1 - f).
+Search Space Odyssey", for coupled gates; Krueger et al. 2016 for zoneout. Gates stand as input, forget, cell, output,
+and as forget, cell, output where input and forget gate are coupled (i = 1 - f).
 
 Arrays: pre, gates, dpre [B, T, D, G · H]; cells, out, keep [B, T, D, H]; rec, drec [D, B, G · H]; states [D, B, H].
 What a layer does without (peephole, keep) is an array of size 0.
@@ -70,9 +70,7 @@ def forward(step, lengths, pre, rec, gates, cells, out, h, c, operand, peephole,
 
 
 @kernel
-def backward(
-    step, lengths, gates, cells, start, dout, rec_dh, dh, dc, dpre, drec, peephole, dpeephole, keep_h, keep_c
-):
+def backward(step, lengths, gates, cells, start, dout, rec_dh, dh, dc, dpre, drec, peephole, dpeephole, keep_h, keep_c):
     """Go back by one step.
 
     ``rec_dh`` [D, B, H] is what the step behind hands back through its product, ``dh`` and ``dc`` what it hands back

@@ -58,9 +58,7 @@ class NormLstmScan(torch.autograd.Function):
     """The layer-normalised LSTM: see ``norm_lstm_loops``. As ``LstmScan``; ``pre`` is W x as it is."""
 
     @staticmethod
-    def forward(
-        ctx, pre, matrix, input_gain, bias, gain, cell_gain, cell_bias, h, c, lengths, keep_h, keep_c
-    ):
+    def forward(ctx, pre, matrix, input_gain, bias, gain, cell_gain, cell_bias, h, c, lengths, keep_h, keep_c):
         num_rows, num_steps, num_directions, width = pre.shape
         product = pre.dtype
         gates, hats = torch.empty(pre.shape, dtype=h.dtype), torch.empty(pre.shape, dtype=h.dtype)
@@ -89,7 +87,10 @@ class NormLstmScan(torch.autograd.Function):
         num_rows, num_steps, num_directions, width = gates.shape
         product = ctx.product
         dh, dc, dpre = dh.clone(), dc.clone(), torch.zeros(gates.shape, dtype=product)
-        drec, drecs = torch.empty(num_directions, num_rows, width, dtype=product), torch.zeros(gates.shape, dtype=product)
+        drec, drecs = (
+            torch.empty(num_directions, num_rows, width, dtype=product),
+            torch.zeros(gates.shape, dtype=product),
+        )
         rec_dh = torch.zeros_like(start_h, dtype=product)
         gradients = [torch.zeros_like(each) for each in factors]
         weight, steps = matrix.to(product), lengths.numpy()

@@ -1,8 +1,9 @@
 """One step of a layer-normalised LSTM over all rows of a batch, compiled: forward, and backward from what was saved.
 
-Ba, Kiros and Hinton 2016, "Layer Normalization": gates = input_gain · norm(pre) + bias + gain · norm(R h) with pre = W x, and
-h = o · tanh(cell_gain · norm(c) + cell_bias). Arrays and rules as in ``lstm_loops``; ``hats`` [B, T, D, 4 H] and ``scales``
-[B, T, D] keep norm(R h) and 1 / its deviation, input_gain, bias and gain are [D, 4 H], cell_gain and cell_bias [D, H].
+Ba, Kiros and Hinton 2016, "Layer Normalization": gates = input_gain · norm(pre) + bias + gain · norm(R h) with
+pre = W x, and h = o · tanh(cell_gain · norm(c) + cell_bias). Arrays and rules as in ``lstm_loops``; ``hats``
+[B, T, D, 4 H] and ``scales`` [B, T, D] keep norm(R h) and 1 / its deviation, input_gain, bias and gain are [D, 4 H],
+cell_gain and cell_bias [D, H].
 """
 
 import numpy as np

@@ -13,8 +13,8 @@ class Weights(NamedTuple):
         matrix: R [D, G · H, H].
         peephole: [D, 3, H] of input, forget and output gate.
         candidate_bias: [D, H], the bias within the reset gate of a GRU.
-        factors: of a layer-normalised LSTM: gain of the input's product, bias and gain of the recurrent product [D, 4 H],
-            gain and bias of the cell state [D, H].
+        factors: of a layer-normalised LSTM: gain of the input's product, bias and gain of the recurrent product
+            [D, 4 H], gain and bias of the cell state [D, H].
     """
 
     matrix: Tensor

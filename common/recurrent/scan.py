@@ -19,8 +19,8 @@ def recur(
 ) -> tuple[Tensor, State]:
     """pre [B, T, D, G · H], lengths [B] → out [B, T, D, H], zero behind a sample's end, and the state at its end.
 
-    Direction 1 walks from a sample's last slice to its first. States and element-wise arithmetic are float32, or float64
-    where the weights are; matrix products are of the type of ``pre``.
+    Direction 1 walks from a sample's last slice to its first. States and element-wise arithmetic are float32, or
+    float64 where the weights are; matrix products are of the type of ``pre``.
     """
     wide = torch.promote_types(weights.matrix.dtype, torch.float32)
     state = zero_state(kind, weights, len(lengths), wide) if state is None else state
@@ -33,9 +33,7 @@ def recur(
     if state.cell is not None:
         c = state.cell.contiguous()
         if kind == "layer_norm_lstm":
-            out, h, c = NormLstmScan.apply(
-                pre, weights.matrix, *weights.factors, h, c, lengths, keep_h, keep_c
-            )
+            out, h, c = NormLstmScan.apply(pre, weights.matrix, *weights.factors, h, c, lengths, keep_h, keep_c)
         else:
             peephole = h.new_empty(0, 0, 0) if weights.peephole is None else weights.peephole
             out, h, c = LstmScan.apply(pre, weights.matrix, peephole, h, c, lengths, keep_h, keep_c)

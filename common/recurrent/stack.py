@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from common.recurrent.layers import LayerOptions, RecurrentLayer
+from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
 from common.recurrent.lengths import reversal
 from common.recurrent.recurrence import State
 
@@ -20,7 +20,7 @@ def locked_dropout(x: Tensor, probability: float, training: bool) -> Tensor:
 class RecurrentStack(nn.Module):
     """[B, T, F], lengths [B] → [B, T, H], or [B, T, 2 H] in both directions.
 
-    With ``residual`` a layer's input is added to its output wherever both are as wide: everywhere but at the first layer.
+    With ``residual`` a layer's input is added to its output wherever both are as wide: not at the first layer, mostly.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class RecurrentStack(nn.Module):
         *,
         bidirectional: bool = True,
         residual: bool = False,
-        options: LayerOptions = LayerOptions(),  # noqa: B008  it is frozen
+        options: LayerOptions = DEFAULT_OPTIONS,
     ) -> None:
         super().__init__()
         widths = [num_inputs] + [num_hidden * (2 if bidirectional else 1)] * num_layers

@@ -33,7 +33,7 @@ class AttentionLayer(nn.Module):
 
     def forward(self, x: Tensor, visible: Tensor) -> Tensor:
         """x [B, T, W], visible bool [B, 1, T or 1, T]: which slice may look at which → [B, T, W]."""
-        num_rows, num_slices, width = x.shape
+        num_rows, num_slices, _ = x.shape
         joined = self.queries_keys_values(self.attention_norm(x))
         # [B, T, 3 W] -> three of [B, heads, T, W / heads]
         queries, keys, values = joined.view(num_rows, num_slices, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
@@ -44,7 +44,7 @@ class AttentionLayer(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """[B, T, F], lengths [B] → [B, T, W]; attention sees a sample's own slices only, in one direction the past alone."""
+    """[B, T, F], lengths [B] → [B, T, W]; attention sees a sample's own slices, in one direction the past alone."""
 
     def __init__(
         self,
