@@ -1,8 +1,8 @@
 """Settings of the network; a file of their own, since checking settings must not import torch."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class ConvolutionSettings(BaseModel):
@@ -44,16 +44,20 @@ class NetworkSettings(BaseModel):
     zoneout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of units that keep their state at each step
     residual: bool = False  # a layer's input added to its output where both are as wide
     forget_bias: float = 1.0  # of LSTMs, at the start
-    num_heads: Annotated[int, Field(ge=1, le=64)] = 4  # of the transformer
+    num_heads: Annotated[int, Field(ge=1, le=64, validate_default=True)] = 4  # of the transformer
 
-    @model_validator(mode="after")
-    def _fits_the_cell(self) -> Self:
-        if self.cell != "transformer":
-            return self
-        for name in ("recurrent_dropout", "zoneout"):
-            if getattr(self, name):
-                raise ValueError(f"{name} is {getattr(self, name)}, but a transformer has no recurrence; allowed: 0")
-        width = self.num_hidden * (2 if self.bidirectional else 1)
-        if width % self.num_heads:
-            raise ValueError(f"num_heads is {self.num_heads}, which does not divide the transformer's width {width}")
-        return self
+    @field_validator("recurrent_dropout", "zoneout")
+    @classmethod
+    def _needs_a_recurrence(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("cell") == "transformer":
+            raise ValueError("a transformer has no recurrence; allowed: 0, or another cell")
+        return value
+
+    @field_validator("num_heads")
+    @classmethod
+    def _divides_the_width(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("cell") == "transformer" and {"num_hidden", "bidirectional"} <= info.data.keys():
+            width = info.data["num_hidden"] * (2 if info.data["bidirectional"] else 1)
+            if width % value:
+                raise ValueError(f"must divide the width of the transformer, {width} (num_hidden for each direction)")
+        return value
