@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from common.network_settings import ConvolutionSettings as ConvolutionSettings
 from common.network_settings import NetworkSettings as NetworkSettings
 from common.normalisation import NormaliseRectify
+from common.recurrent.encoder import encoder
 from common.recurrent.lengths import mask_of
-from common.recurrent.stack import BidirectionalStack
 
 
 class Block(nn.Module):
@@ -63,9 +63,7 @@ class Network(nn.Module):
             channels, width = block.channels, blocks[-1].num_features(width)
             self.stride *= block.stride[0] * block.pool[0]
         self.blocks = nn.ModuleList(blocks)
-        self.encoder = BidirectionalStack(
-            settings.cell, channels * width, settings.num_hidden, settings.num_layers, settings.dropout
-        )
+        self.encoder = encoder(settings, channels * width)
         self.head = nn.Linear(self.encoder.num_outputs, num_labels)
         self.num_features = num_features
         self.num_labels = num_labels
@@ -85,12 +83,26 @@ class Network(nn.Module):
 
         What stands in ``slices`` behind a sample's length makes no difference.
         """
+        x, lengths = self._front_end(slices, lengths)
+        return self._emit(self.encoder(x, lengths)), lengths
+
+    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+        """Slices [T, F] each → log-probabilities [T', V] each, to the last bit the same whatever the others are.
+
+        For evaluation on a CPU. ``forward`` computes a batch at once, where the order of summation, and so the last
+        bits, depend on the batch's shape.
+        """
+        inner = [self._front_end(x[None], torch.tensor([len(x)]))[0] for x in samples]
+        return [self._emit(x)[0] for x in self.encoder.alone(inner)]
+
+    def _front_end(self, slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = slices * mask_of(lengths, slices.shape[1])[:, :, None].to(slices.dtype)
         x = x[:, None]  # [B, T, F] -> [B, C=1, T, F]
         for block in self.blocks:
             x, lengths = block(x, lengths)
-        x = x.permute(0, 2, 1, 3).flatten(2)  # [B, C, T', F'] -> [B, T', C · F']
-        x = self.encoder(x, lengths)
+        return x.permute(0, 2, 1, 3).flatten(2), lengths  # [B, C, T', F'] -> [B, T', C · F']
+
+    def _emit(self, x: Tensor) -> Tensor:
         logits = self.head(x)
         wide = logits if logits.dtype == torch.float64 else logits.float()
-        return torch.log_softmax(wide, dim=-1), lengths
+        return torch.log_softmax(wide, dim=-1)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class ConvolutionSettings(BaseModel):
@@ -25,7 +25,39 @@ class NetworkSettings(BaseModel):
         ConvolutionSettings(stride=(2, 2)),
         ConvolutionSettings(stride=(2, 2)),
     )
-    cell: Literal["rnn", "lstm", "gru"] = "lstm"
+    cell: Literal[
+        "rnn",
+        "rnn_relu",
+        "lstm",
+        "peephole_lstm",
+        "cifg",
+        "layer_norm_lstm",
+        "gru",
+        "gru_reset_before",
+        "transformer",
+    ] = "lstm"
     num_layers: Annotated[int, Field(ge=1, le=20)] = 3
     num_hidden: Annotated[int, Field(ge=1, le=4096)] = 256
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    bidirectional: bool = True  # False: a slice's emission depends on the past alone
+    recurrent_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of recurrent weights, one choice a batch
+    zoneout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of units that keep their state at each step
+    residual: bool = False  # a layer's input added to its output where both are as wide
+    forget_bias: float = 1.0  # of LSTMs, at the start
+    num_heads: Annotated[int, Field(ge=1, le=64, validate_default=True)] = 4  # of the transformer
+
+    @field_validator("recurrent_dropout", "zoneout")
+    @classmethod
+    def _needs_a_recurrence(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("cell") == "transformer":
+            raise ValueError("a transformer has no recurrence; allowed: 0, or another cell")
+        return value
+
+    @field_validator("num_heads")
+    @classmethod
+    def _divides_the_width(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("cell") == "transformer" and {"num_hidden", "bidirectional"} <= info.data.keys():
+            width = info.data["num_hidden"] * (2 if info.data["bidirectional"] else 1)
+            if width % value:
+                raise ValueError(f"must divide the width of the transformer, {width} (num_hidden for each direction)")
+        return value

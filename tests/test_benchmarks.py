@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import cells
 from benchmarks.__main__ import benchmarks
 from benchmarks.processes import watch
 from benchmarks.recipes import override
@@ -26,6 +27,10 @@ NAMES = {
     "noop_repro",
     "prepare_extract_10k",
     "repro_minutes",
+    "cells",
+    "cells_small",
+    "cell_speed",
+    "padding_invariance",
 }
 
 
@@ -161,3 +166,17 @@ def test_watch_measures_memory_of_children_and_keeps_output(tmp_path: Path, samp
 def test_watch_names_a_command_that_fails(tmp_path: Path) -> None:
     with pytest.raises(GlyphoneError, match="exit code 3"):
         watch([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, environment())
+
+
+def test_table_of_cells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cells.ratio({"lstm": 0.2, "gru": 0.3}) == 1
+    assert cells.ratio({"lstm": 0.2, "gru": 0.1}) == 0.5
+    assert cells.ratio({"lstm": 0.0, "gru": 0.1}) == 1
+    monkeypatch.setenv("GLYPHONE_CELLS", "cifg,gru")
+    assert cells.chosen() == ("lstm", "cifg", "gru")
+    monkeypatch.setenv("GLYPHONE_CELLS", "cifg,gruu")
+    with pytest.raises(GlyphoneError, match="gruu; there are rnn"):
+        cells.chosen()
+    cells.show("audio", {"lstm": dict.fromkeys(cells.COLUMNS, 0.25)})
+    title, row = capsys.readouterr().err.strip().splitlines()
+    assert title.split()[0] == "audio" and row.split() == ["lstm", *["0.2500"] * len(cells.COLUMNS)]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from common.emissions import emissions
 from common.network import Network
@@ -107,7 +108,7 @@ def test_bidirectional_layer_equals_packed_lstm():
     expected, _ = packed(torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
     expected, _ = torch.nn.utils.rnn.pad_packed_sequence(expected, batch_first=True)
     mask = mask_of(lengths, 7)
-    torch.testing.assert_close(layer(x, reversal(lengths, 7))[mask], expected[mask], rtol=0, atol=1e-12)
+    torch.testing.assert_close(layer(x, lengths)[mask], expected[mask], rtol=0, atol=1e-12)
 
 
 def test_emissions_keep_order_and_ignore_neighbours():
@@ -120,3 +121,34 @@ def test_emissions_keep_order_and_ignore_neighbours():
         assert emission.shape == alone.shape and emission.dtype == np.float32
         np.testing.assert_allclose(emission, alone, atol=1e-5)
         np.testing.assert_allclose(np.exp(emission).sum(-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "where"),
+    [
+        ({"cell": "transformer", "zoneout": 0.1}, "zoneout"),
+        ({"cell": "transformer", "recurrent_dropout": 0.1}, "recurrent_dropout"),
+        ({"cell": "transformer", "num_hidden": 6, "num_heads": 5}, "num_heads"),
+        ({"cell": "transformer", "num_hidden": 6, "num_heads": 4, "bidirectional": False}, "num_heads"),
+        ({"cell": "transformer", "num_hidden": 5}, "num_heads"),
+        ({"cell": "no such cell"}, "cell"),
+    ],
+)
+def test_settings_that_fit_no_cell_are_refused_by_name(settings_, where):
+    with pytest.raises(ValidationError) as refused:
+        NetworkSettings(**settings_)
+    assert [error["loc"] for error in refused.value.errors()] == [(where,)]
+
+
+@pytest.mark.parametrize("option", [{"recurrent_dropout": 0.5}, {"zoneout": 0.5}, {"dropout": 0.5}])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "peephole_lstm"])
+def test_what_is_dropped_in_training_is_not_in_evaluation(cell, option):
+    torch.manual_seed(0)
+    network = Network(NetworkSettings(convolutions=(), cell=cell, num_layers=2, num_hidden=6, **option), 9, 7)
+    x, lengths = torch.randn(2, 5, 9), torch.tensor([5, 3])
+    first, second = (network.train()(x, lengths)[0] for _ in range(2))
+    assert (first - second).abs().max() > 1e-3
+    first.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+    first, second = (network.eval()(x, lengths)[0] for _ in range(2))
+    assert torch.equal(first, second)

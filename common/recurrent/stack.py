@@ -1,10 +1,11 @@
-"""A stack of bidirectional layers with layer normalisation and locked dropout between them."""
+"""A stack of recurrent layers with layer normalisation and locked dropout between them."""
 
 import torch
 from torch import Tensor, nn
 
-from common.recurrent.layers import Bidirectional
+from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
 from common.recurrent.lengths import reversal
+from common.recurrent.recurrence import State
 
 
 def locked_dropout(x: Tensor, probability: float, training: bool) -> Tensor:
@@ -16,19 +17,61 @@ def locked_dropout(x: Tensor, probability: float, training: bool) -> Tensor:
     return x * mask
 
 
-class BidirectionalStack(nn.Module):
-    """[B, T, F], lengths [B] → [B, T, 2 H]: ``num_layers`` bidirectional layers."""
+class RecurrentStack(nn.Module):
+    """[B, T, F], lengths [B] → [B, T, H], or [B, T, 2 H] in both directions.
 
-    def __init__(self, kind: str, num_inputs: int, num_hidden: int, num_layers: int, dropout: float) -> None:
+    With ``residual`` a layer's input is added to its output wherever both are as wide: not at the first layer, mostly.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        num_inputs: int,
+        num_hidden: int,
+        num_layers: int,
+        dropout: float = 0.0,
+        *,
+        bidirectional: bool = True,
+        residual: bool = False,
+        options: LayerOptions = DEFAULT_OPTIONS,
+    ) -> None:
         super().__init__()
-        widths = [num_inputs] + [2 * num_hidden] * num_layers
+        widths = [num_inputs] + [num_hidden * (2 if bidirectional else 1)] * num_layers
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
-        self.layers = nn.ModuleList(Bidirectional(kind, width, num_hidden) for width in widths[:-1])
+        self.layers = nn.ModuleList(
+            RecurrentLayer(kind, width, num_hidden, bidirectional, options) for width in widths[:-1]
+        )
         self.dropout = dropout
+        self.residual = residual
+        self.bidirectional = bidirectional
         self.num_outputs = widths[-1]
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        turned = reversal(lengths, x.shape[1])
+        """Rows behind a sample's length hold no meaning."""
+        turned = reversal(lengths, x.shape[1]) if self.bidirectional else None
         for norm, layer in zip(self.norms, self.layers, strict=False):
-            x = layer(locked_dropout(norm(x), self.dropout, self.training), turned)
+            y = layer(locked_dropout(norm(x), self.dropout, self.training), lengths, turned)
+            x = self._add(x, y)
         return locked_dropout(self.norms[-1](x), self.dropout, self.training)
+
+    def stream(self, x: Tensor, lengths: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
+        """The next part of sequences: x [B, T, F] → [B, T, H], and a state a layer; see ``RecurrentLayer.stream``."""
+        after = []
+        for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=False)):
+            assert isinstance(layer, RecurrentLayer)
+            inner = locked_dropout(norm(x), self.dropout, self.training)
+            y, state = layer.stream(inner, lengths, None if states is None else states[number])
+            x = self._add(x, y)
+            after.append(state)
+        return locked_dropout(self.norms[-1](x), self.dropout, self.training), after
+
+    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+        """[1, T, F] each → [1, T, W] each, in evaluation: to the last bit the same whatever the others are."""
+        for norm, layer in zip(self.norms, self.layers, strict=False):
+            assert isinstance(layer, RecurrentLayer)
+            after = layer.alone([norm(x) for x in samples])
+            samples = [self._add(x, y) for x, y in zip(samples, after, strict=True)]
+        return [self.norms[-1](x) for x in samples]
+
+    def _add(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y if self.residual and x.shape[-1] == y.shape[-1] else y
