@@ -107,7 +107,7 @@ def transcribed(
 
     matrices = (store.slices(i) for i in range(len(store)))
     units = store.metadata.step * bundle.stride
-    for i, log_probs in enumerate(with_progress(emissions(bundle.network, matrices), len(store), progress)):
+    for i, log_probs in enumerate(with_progress(emissions(bundle.network, matrices, exact=True), len(store), progress)):
         raw = readable(in_units(decode(log_probs, bundle.alphabet, decoding), units))
         hypothesis = calibrated(raw, bundle.calibration)
         reference = store.texts[i]

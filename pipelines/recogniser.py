@@ -138,7 +138,7 @@ class Recogniser:
 
         matrices = [each.slices for each in inputs]
         network, alphabet = self.bundle.network, self.bundle.alphabet
-        for each, log_probs in zip(inputs, emissions(network, matrices, batch_slices=batch_slices), strict=True):
+        for each, log_probs in zip(inputs, emissions(network, matrices, batch_slices, exact=True), strict=True):
             hypothesis = calibrated(readable(decode(log_probs, alphabet, self.decoding)), self.bundle.calibration)
             yield in_units(hypothesis, self._step(each) * self.bundle.stride, each.length)
 

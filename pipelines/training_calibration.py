@@ -18,7 +18,7 @@ def calibration_of(network: Network, store: Store, alphabet: Alphabet) -> dict[s
     observed = no_observations()
     has_groups = len(set(store.groups)) > 1
     matrices = (store.slices(row) for row in range(len(store)))
-    for row, log_probs in enumerate(emissions(network, matrices)):
+    for row, log_probs in enumerate(emissions(network, matrices, exact=True)):
         hypothesis = readable(decode(log_probs, alphabet, DecodingSettings(engine="greedy")))
         observe(hypothesis, store.texts[row], store.groups[row] if has_groups else store.ids[row], observed)
     return describe(observed)
