@@ -61,8 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", metavar="PATHS", nargs="+", help="files, folders, globs, or - for a list on stdin")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there, and go on there")
     parser.add_argument("-f", "--format", choices=FORMAT_NAMES, help="default: the ending of FILE, else txt")
-    parser.add_argument("--engine", choices=("greedy", "beam"), default="greedy", help="decoder: %(default)s")
-    parser.add_argument("--beam-width", metavar="W", type=_positive, default=16, help="of --engine beam: %(default)s")
+    engines = ("greedy", "beam", "ctcdecode")
+    parser.add_argument("--engine", choices=engines, default="greedy", help="decoder: %(default)s")
+    parser.add_argument("--beam-width", metavar="W", type=_positive, default=16, help="of beam, ctcdecode: %(default)s")
+    parser.add_argument("--whitelist", metavar="CHARACTERS", type=_some, help="write only these; default: all of the alphabet")
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
     parser.add_argument(
         "--batch-frames",
@@ -75,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--restart", action="store_true", help="begin FILE anew")
     parser.add_argument("--quiet", action="store_true", help="no progress; failures are still named")
     return parser
+
+
+def _some(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("at least one character is needed")
+    return text
 
 
 def _positive(text: str) -> int:
@@ -113,7 +121,9 @@ def _journal(options: argparse.Namespace) -> AbstractContextManager["Journal | N
     from common.output import FORMATS
 
     description = (options.model / "bundle.json").read_bytes()
-    engine = f"beam {options.beam_width}" if options.engine == "beam" else options.engine
+    engine = options.engine if options.engine == "greedy" else f"{options.engine} {options.beam_width}"
+    if options.whitelist is not None:
+        engine += f" {options.whitelist!r}"
     origin = {"engine": engine, "format": options.format, "model": hashlib.sha256(description).hexdigest()[:16]}
     return Journal(options.output, FORMATS[options.format].header, origin, options.restart)
 
@@ -126,7 +136,7 @@ def _transcribe(options: argparse.Namespace, paths: list[str], journal: "Journal
     from common.output import FORMATS, result_row
     from pipelines.recogniser import Recogniser
 
-    decoding = DecodingSettings(engine=options.engine, beam_width=options.beam_width)
+    decoding = DecodingSettings(engine=options.engine, beam_width=options.beam_width, whitelist=options.whitelist)
     recogniser = Recogniser.load(options.model, options.device, decoding)
     form = FORMATS[options.format]
     if journal is None and form.header:
