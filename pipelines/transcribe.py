@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     engines = ("greedy", "beam", "ctcdecode")
     parser.add_argument("--engine", choices=engines, default="greedy", help="decoder: %(default)s")
     parser.add_argument("--beam-width", metavar="W", type=_positive, default=16, help="of beam, ctcdecode: %(default)s")
-    parser.add_argument("--whitelist", metavar="CHARACTERS", type=_some, help="write only these; default: all of the alphabet")
+    parser.add_argument(
+        "--whitelist", metavar="CHARACTERS", type=_some, help="write only these; default: all of the alphabet"
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
     parser.add_argument(
         "--batch-frames",
