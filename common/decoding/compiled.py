@@ -9,16 +9,19 @@ from typing import Any
 
 import numba
 
+# Whose compiled functions call each other.
+_ROOMS = (Path(__file__).parent, Path(__file__).parents[1] / "language")
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile at the first call; later processes load the result from ``__pycache__`` or the user's cache folder.
 
     Released from the interpreter's lock, so threads run side by side. Compiled functions may call those of other files
-    in their folder and in this one.
+    in their folder, in ``common/decoding`` and in ``common/language``.
     """
     # Numba compiles a function anew when its own file changes, but not when a function that it calls does.
-    folders = {Path(inspect.getfile(function)).parent, Path(__file__).parent}
-    function.__qualname__ = ".".join([function.__qualname__, *sorted(map(_digest, folders))])
+    digest = _digest(frozenset({Path(inspect.getfile(function)).parent, *_ROOMS}))
+    function.__qualname__ = f"{function.__qualname__}.{digest}"
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "no locator available": a read-only installation without a home; compile in each process
@@ -26,9 +29,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cache
-def _digest(folder: Path) -> str:
-    """Of the Python files in a folder; of none, where they cannot be read: numba then keeps nothing either."""
+def _digest(folders: frozenset[Path]) -> str:
+    """Of all Python files in the folders."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
