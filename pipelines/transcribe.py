@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-f", "--format", choices=FORMAT_NAMES, help="default: the ending of FILE, else txt")
     engines = ("greedy", "beam", "ctcdecode")
     parser.add_argument("--engine", choices=engines, default="greedy", help="decoder: %(default)s")
-    parser.add_argument("--beam-width", metavar="W", type=_positive, default=16, help="of beam, ctcdecode: %(default)s")
+    parser.add_argument(
+        "--beam-width", metavar="W", type=_positive, default=100, help="of beam, ctcdecode: %(default)s"
+    )
     parser.add_argument(
         "--whitelist", metavar="CHARACTERS", type=_some, help="write only these; default: all of the alphabet"
     )
