@@ -1,5 +1,6 @@
 """Prefix beam search against enumeration of all alignments, and against a slow textbook implementation."""
 
+import gc
 import importlib.util
 import itertools
 import math
@@ -8,6 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,15 +62,28 @@ def test_exhaustive_beam_equals_enumeration(log_probs):
     assert scores == sorted(scores, reverse=True)
 
 
-def test_exhaustive_beam_equals_enumeration_at_six_slices_and_four_labels():
-    for seed in range(6):
-        log_probs = random_emissions(6, 4, seed, scale=2.0)
-        expected = enumerated(log_probs)
-        found = beam.search(log_probs, 10_000, 10_000)
-        assert len(found) == len(expected)
-        for labels, score in found:
-            assert score == pytest.approx(expected[tuple(labels)], abs=1e-5)
-        assert math.fsum(math.exp(score) for _, score in found) == pytest.approx(1.0, abs=1e-5)
+def paths_and_texts(num_slices, num_labels):
+    """All paths [V^T, T], the label strings that they write, and which path writes which."""
+    paths = np.array(list(itertools.product(range(num_labels), repeat=num_slices)), np.int64)
+    paths = paths.reshape(num_labels**num_slices, num_slices)
+    texts: dict[tuple[int, ...], int] = {}
+    writes = [
+        texts.setdefault(tuple(c for c, _ in itertools.groupby(path) if c), len(texts)) for path in paths.tolist()
+    ]
+    return paths, list(texts), np.array(writes)
+
+
+@pytest.mark.parametrize("num_labels", [1, 2, 3, 4])
+@pytest.mark.parametrize("num_slices", [1, 2, 3, 4, 5, 6])
+def test_exhaustive_beam_equals_enumeration_on_thousands_of_cases(num_slices, num_labels):
+    paths, texts, writes = paths_and_texts(num_slices, num_labels)
+    for seed in range(90):
+        log_probs = random_emissions(num_slices, num_labels, seed, scale=(0.3, 2.0, 8.0)[seed % 3])
+        probs = np.exp(log_probs.astype(np.float64))
+        expected = np.log(np.bincount(writes, probs[np.arange(num_slices), paths].prod(axis=1)))
+        found = {tuple(labels): score for labels, score in beam.search(log_probs, len(texts), len(texts))}
+        assert found.keys() == set(texts)
+        assert [found[text] for text in texts] == pytest.approx(expected, abs=1e-5)
 
 
 def textbook(log_probs, width):
@@ -140,6 +155,34 @@ def test_score_grows_to_the_exact_one_with_the_beam(num_slices, num_labels, seed
             assert score <= exact.get(tuple(labels), math.inf) + 1e-5
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(0, 999))
+def test_a_beam_of_one_is_greedy_where_the_network_is_sure(path, seed):
+    probs = np.random.default_rng(seed).dirichlet(np.ones(5), len(path)) * 0.1
+    probs[np.arange(len(path)), path] += 0.9
+    log_probs = np.log(probs).astype(np.float32)
+    assert beam.search(log_probs, 1)[0][0] == greedy.search(log_probs)[0]
+
+
+def test_a_beam_of_one_is_not_greedy_elsewhere():
+    # "a" stays by two ways, blank and a again, 0.3 each: more than "b" has by one. Greedy looks at single labels.
+    log_probs = np.log([[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]).astype(np.float32)
+    assert greedy.search(log_probs)[0] == [1, 2]
+    assert beam.search(log_probs, 1)[0][0] == [1]
+
+
+def test_nothing_grows_over_ten_thousand_decodes():
+    log_probs = random_emissions(15, 6, 0)
+    process = psutil.Process()
+    for count in (2_000, 10_000):
+        for _ in range(count):
+            beam.search(log_probs, 8, 8)
+        gc.collect()
+        if count == 2_000:
+            before = process.memory_info().rss
+    assert process.memory_info().rss - before < 2**20
+
+
 def test_ties_go_to_the_smaller_label():
     equal = np.full((1, 4), math.log(0.25), np.float32)
     assert [labels for labels, _ in beam.search(equal, 4, 4)] == [[], [1], [2], [3]]
@@ -187,7 +230,7 @@ def test_without_a_folder_for_its_cache_it_compiles_anyway(monkeypatch):
         return lambda function: function
 
     monkeypatch.setattr("common.decoding.compiled.numba.njit", njit)
-    assert compiled(sum) is sum
+    assert compiled(textbook) is textbook
 
 
 @pytest.mark.parametrize(("width", "num_best"), [(0, 1), (-3, 1), (4, 0)])

@@ -1,6 +1,8 @@
 """What all engines hold alike: texts, places, confidences, and refusals."""
 
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from common.alphabet import Alphabet
-from common.decoding import DecodingSettings, EmissionsError, decode, in_units
+from common.decoding import DecodingSettings, EmissionsError, beam, decode, in_units
 from common.errors import GlyphoneError
 
 ALPHABET = Alphabet(" ab")
@@ -68,6 +70,67 @@ def test_greedy_scores_at_most_what_the_beam_scores(num_slices, seed):
     assert by_greedy.score <= by_beam.score + 1e-5
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(deadline=None, max_examples=30)
+@given(
+    whitelist=st.sampled_from([" ", "a", "b ", "ab ", "aa"]), num_slices=st.integers(0, 20), seed=st.integers(0, 999)
+)
+def test_a_whitelist_masks_the_emissions(engine, whitelist, num_slices, seed):
+    log_probs = emissions(num_slices, seed)
+    found = decode(log_probs, ALPHABET, DecodingSettings(engine=engine, whitelist=whitelist))
+    assert set(found.text) <= set(whitelist)
+    # What is left out may as well not exist.
+    columns = [0, *(1 + at for at, character in enumerate(ALPHABET.symbols) if character in whitelist)]
+    smaller = Alphabet([ALPHABET.symbols[column - 1] for column in columns[1:]])
+    expected = decode(np.ascontiguousarray(log_probs[:, columns]), smaller, DecodingSettings(engine=engine))
+    assert (found.text, found.symbols) == (expected.text, expected.symbols)
+    assert found.score == pytest.approx(expected.score, abs=1e-5)
+
+
+def test_a_whitelist_outside_the_alphabet_is_refused():
+    with pytest.raises(GlyphoneError, match=r"not in the alphabet of 3: \['x'\]"):
+        decode(emissions(3, 0), ALPHABET, DecodingSettings(whitelist="ax"))
+
+
+def test_without_its_package_the_engine_ctcdecode_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ctcdecode", None)
+    with pytest.raises(GlyphoneError, match="engine ctcdecode: the package ctcdecode cannot be imported"):
+        decode(emissions(3, 0), ALPHABET, DecodingSettings(engine="ctcdecode"))
+
+
+def test_the_engine_ctcdecode_reads_the_package(monkeypatch):
+    """A stand-in that answers in the original's way: rows that it did not write hold anything."""
+    torch = pytest.importorskip("torch")
+
+    class CTCBeamDecoder:
+        def __init__(self, labels, model_path=None, alpha=0, beta=0, cutoff_top_n=40, cutoff_prob=1.0, beam_width=100,
+                     num_processes=4, blank_id=0, log_probs_input=False):  # fmt: skip
+            assert len(labels) == cutoff_top_n == 4 and blank_id == 0 and log_probs_input
+            self.width = beam_width
+
+        def decode(self, probs, seq_lens=None):
+            assert probs.shape == (1, 6, 4) and torch.isfinite(probs).all()
+            found = beam.search(probs[0].numpy(), 3, 3)
+            labels, scores = torch.full((1, self.width, 6), 77), torch.full((1, self.width), 0.5)
+            lengths = torch.zeros((1, self.width), dtype=torch.int32)
+            for k, (text, score) in enumerate(found):
+                labels[0, k, : len(text)] = torch.tensor(text)
+                scores[0, k], lengths[0, k] = -score, len(text)
+            return labels, scores, torch.zeros_like(labels), lengths
+
+    monkeypatch.setitem(sys.modules, "ctcdecode", SimpleNamespace(CTCBeamDecoder=CTCBeamDecoder))
+    log_probs = emissions(6, 3)
+    log_probs[2, 1] = -np.inf
+    arguments = {"beam_width": 3, "num_alternatives": 2}
+    found = decode(log_probs, ALPHABET, DecodingSettings(engine="ctcdecode", **{**arguments, "beam_width": 5}))
+    expected = decode(log_probs, ALPHABET, DecodingSettings(engine="beam", **arguments))
+    assert [found.text, *(text for text, _ in found.alternatives)] == [
+        expected.text,
+        *(text for text, _ in expected.alternatives),
+    ]
+    assert decode(log_probs[:0], ALPHABET, DecodingSettings(engine="ctcdecode")).text == ""
+
+
 def test_the_sum_over_alignments_can_beat_the_best_path():
     # Graves (2006), figure 2: the best path is all blanks (0.36), yet "a" has 0.64.
     log_probs = np.log([[0.6, 1e-9, 0.4, 1e-9]] * 2).astype(np.float32)
@@ -121,7 +184,9 @@ def test_units():
     assert in_seconds.text == found.text
 
 
-@pytest.mark.parametrize("wrong", [{"engine": "magic"}, {"beam_width": 0}, {"width": 3}, {"num_alternatives": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"engine": "magic"}, {"beam_width": 0}, {"width": 3}, {"num_alternatives": -1}, {"whitelist": ""}]
+)
 def test_settings_refuse(wrong):
     with pytest.raises(ValidationError):
         DecodingSettings(**wrong)

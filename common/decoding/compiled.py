@@ -1,17 +1,37 @@
 """Compilation by numba, kept on disk where some folder can be written."""
 
+import hashlib
+import inspect
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
+
+# Whose compiled functions call each other.
+_ROOMS = (Path(__file__).parent, Path(__file__).parents[1] / "language")
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """Compile at the first call; later processes load the result from ``__pycache__`` or the user's cache folder.
 
-    Released from the interpreter's lock, so threads run side by side. ``options`` are those of ``numba.njit``.
+    Released from the interpreter's lock, so threads run side by side. Compiled functions may call those of other files
+    in their folder, in ``common/decoding`` and in ``common/language``. ``options`` are those of ``numba.njit``.
     """
+    # Numba compiles a function anew when its own file changes, but not when a function that it calls does.
+    digest = _digest(frozenset({Path(inspect.getfile(function)).parent, *_ROOMS}))
+    function.__qualname__ = f"{function.__qualname__}.{digest}"
     try:
         return numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # "no locator available": a read-only installation without a home; compile in each process
         return numba.njit(nogil=True, **options)(function)
+
+
+@cache
+def _digest(folders: frozenset[Path]) -> str:
+    """Of all Python files in the folders."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

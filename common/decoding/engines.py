@@ -18,15 +18,22 @@ def decode(log_probs: np.ndarray, alphabet: Alphabet, settings: DecodingSettings
 
     Raises:
         EmissionsError: wrong shape, NaN or +inf.
+        AlphabetError: a character of the whitelist is not in the alphabet.
+        GlyphoneError: the engine's package is not installed.
     """
     log_probs = checked(log_probs, len(alphabet))
+    if settings.whitelist is not None:
+        from common.decoding.cutoffs import masked
+
+        log_probs = masked(log_probs, alphabet, settings.whitelist)
     if settings.engine == "greedy":
         labels, spans, score = greedy.search(log_probs)
         return assemble(log_probs, labels, spans, alphabet.symbols, score)
     # Compiled code is loaded only where it is asked for.
-    from common.decoding import alignment, beam
+    from common.decoding import alignment, beam, original
 
-    best, *others = beam.search(log_probs, settings.beam_width, 1 + settings.num_alternatives)
+    search = original.search if settings.engine == "ctcdecode" else beam.search
+    best, *others = search(log_probs, settings.beam_width, 1 + settings.num_alternatives)
     labels, score = best
     spans = alignment.align(log_probs, labels)
     alternatives = tuple((alphabet.decode(other), other_score) for other, other_score in others)

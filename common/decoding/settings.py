@@ -10,9 +10,12 @@ class DecodingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # greedy: the best label of each slice; beam: prefix beam search, which sums over alignments.
-    engine: Literal["greedy", "beam"] = "greedy"
-    # Prefixes kept after each slice, engine beam only.
-    beam_width: Annotated[int, Field(ge=1, le=10_000)] = 16
-    # Further texts beside the best one, engine beam only; at most beam_width - 1 are found.
+    # greedy: the best label of each slice; beam: prefix beam search, which sums over alignments;
+    # ctcdecode: the same search by the package of that name, where it can be imported.
+    engine: Literal["greedy", "beam", "ctcdecode"] = "greedy"
+    # Prefixes kept after each slice, engines beam and ctcdecode. docs/decoding.md has the search error by width.
+    beam_width: Annotated[int, Field(ge=1, le=10_000)] = 100
+    # Further texts beside the best one, engines beam and ctcdecode; at most beam_width - 1 are found.
     num_alternatives: Annotated[int, Field(ge=0, le=10_000)] = 0
+    # The only characters that may be written, a space among them if it may; none: all of the alphabet.
+    whitelist: Annotated[str, Field(min_length=1)] | None = None

@@ -105,9 +105,10 @@ def _facts(sources: Sources, decoding: Mapping[str, Any]) -> list[tuple[str, str
 
 
 def _decoder(decoding: Mapping[str, Any]) -> str:
-    if decoding["engine"] == "beam":
-        return f"beam search, {plural(decoding['beam_width'], 'prefix', 'prefixes')}"
-    return str(decoding["engine"])
+    if decoding["engine"] == "greedy":
+        return "greedy"
+    by = " by ctcdecode" if decoding["engine"] == "ctcdecode" else ""
+    return f"beam search{by}, {plural(decoding['beam_width'], 'prefix', 'prefixes')}"
 
 
 def _extent(units: float, bundle: dict[str, Any]) -> str:

@@ -1,0 +1,17 @@
+"""fast-ctc-decode, unpruned: {"emissions": path, "beam_width": W, "samples": N} → best labels, CPU seconds."""
+
+import json
+import sys
+import time
+
+import fast_ctc_decode
+import numpy as np
+
+question = json.load(sys.stdin)
+log_probs = np.load(question["emissions"])["log_probs"][: question["samples"]]
+probs = np.exp(log_probs).astype(np.float32)
+alphabet = "".join(chr(0x4E00 + label) for label in range(probs.shape[2]))
+begun = time.process_time()
+texts = [fast_ctc_decode.beam_search(sample, alphabet, question["beam_width"], 0.0)[0] for sample in probs]
+seconds = time.process_time() - begun
+print(json.dumps({"labels": [[ord(c) - 0x4E00 for c in text] for text in texts], "seconds": seconds}))
