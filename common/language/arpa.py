@@ -111,8 +111,8 @@ class _Reader:
                 backoff = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
             except ValueError:
                 raise self._error(f"{_shown(line)}: log P and the back-off weight must be numbers") from None
-            if not log_prob <= 0:
-                raise self._error(f"log P is {log_prob}; it must be at most 0")
+            if not -math.inf < log_prob <= 0:
+                raise self._error(f"log P is {log_prob}; it must be a finite number, at most 0")
             if not math.isfinite(backoff) or (highest and backoff):
                 allowed = "none is allowed at the highest order" if highest else "it must be a finite number"
                 raise self._error(f"the back-off weight is {backoff}; {allowed}")
@@ -138,7 +138,9 @@ class _Reader:
         if len(lines) != count:
             raise self._error(f"{len(lines)} {order}-grams stand before this line; \\data\\ says {count}")
         level = Level(
-            np.array(tokens, np.int32).reshape(-1, order), np.array(log_probs, np.float32), np.array(backoffs, np.float32)
+            np.array(tokens, np.int32).reshape(-1, order),
+            np.array(log_probs, np.float32),
+            np.array(backoffs, np.float32),
         )
         return level, np.array(lines, np.int64), line
 

@@ -81,7 +81,9 @@ def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], np.ndarray
         for token in sentence:
             number = numbers.setdefault(token, len(numbers))
             if number < 3 or (number == len(numbers) - 1 and token.encode().split() != [token.encode()]):
-                raise LanguageError(f"text {line}: the token {token!r} cannot be learned: it is empty, blank or a marker")
+                raise LanguageError(
+                    f"text {line}: the token {token!r} cannot be learned: it is empty, blank or a marker"
+                )
             stream.append(number)
         stream.append(2)
         lengths.append(len(sentence) + 2)

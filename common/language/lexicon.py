@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.decoding.compiled import compiled
-
 # States beside the nodes of the trie: no word begins so.
 OUTSIDE = -1
 
 
-class LexiconTable(NamedTuple):
+@dataclass(frozen=True)
+class LexiconTable:
     """The trie. Node 0 is the empty beginning; the children of a node are contiguous and sorted by character.
 
     Attributes:
@@ -87,22 +86,43 @@ def build_lexicon(words: Sequence[str]) -> Lexicon:
     parent = np.concatenate(parents).astype(np.int32)
     # Parents are sorted too, but for the root, which is its own.
     first = np.searchsorted(parent[1:], np.arange(len(parent) + 1)) + 1
-    table = LexiconTable(np.concatenate(table_characters).astype(np.int32), first.astype(np.int32), ends.astype(np.int32))
+    table = LexiconTable(
+        np.concatenate(table_characters).astype(np.int32), first.astype(np.int32), ends.astype(np.int32)
+    )
     return Lexicon(tuple(ordered), characters, table, parent, tuple(depths))
 
 
-@compiled
-def advance(table, node, character):
-    """The node of the beginning longer by a character, or OUTSIDE."""
-    if node < 0:
-        return np.int32(OUTSIDE)
-    low, high = table.first[node], table.first[node + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if table.character[middle] < character:
-            low = middle + 1
-        else:
-            high = middle
-    if low < table.first[node + 1] and table.character[low] == character:
-        return np.int32(low)
-    return np.int32(OUTSIDE)
+class Arcs(NamedTuple):
+    """The trie as labels walk it, which may be several characters long: see ``common.decoding.knowledge``."""
+
+    first: np.ndarray
+    labels: np.ndarray
+    targets: np.ndarray
+
+
+def label_arcs(lexicon: Lexicon, labels: Sequence[str]) -> Arcs:
+    """Arcs of label 1, 2, … from each node to the node that is longer by its characters, where there is one."""
+    num_nodes, width = len(lexicon.parents), len(lexicon.characters)
+    # Nodes but the root are sorted by (parent, character).
+    keys = lexicon.parents[1:].astype(np.int64) * width + lexicon.table.character[1:]
+    sources, arc_labels, targets = [], [], []
+    for label, characters in enumerate(labels, 1):
+        places = [lexicon.characters.get(character, -1) for character in characters]
+        if -1 in places:
+            continue
+        found = np.flatnonzero(lexicon.table.character == places[0])
+        starts = lexicon.parents[found]
+        for place in places[1:]:
+            wanted = found.astype(np.int64) * width + place
+            at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+            there = keys[at] == wanted
+            found, starts = at[there] + 1, starts[there]
+        sources.append(starts)
+        arc_labels.append(np.full(len(starts), label))
+        targets.append(found)
+    source = np.concatenate([np.zeros(0, np.int64), *sources])
+    label = np.concatenate([np.zeros(0, np.int64), *arc_labels])
+    target = np.concatenate([np.zeros(0, np.int64), *targets])
+    order = np.lexsort((label, source))
+    first = np.searchsorted(source[order], np.arange(num_nodes + 1))
+    return Arcs(first.astype(np.int32), label[order].astype(np.int32), target[order].astype(np.int32))

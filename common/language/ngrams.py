@@ -230,9 +230,7 @@ class _Layer:
         if len(doubled := np.flatnonzero(last[1:] == last[:-1])):
             raise DuplicateError(1, int(order[doubled[0] + 1]))
         suffixes = np.zeros(len(last), np.int64)
-        return cls(
-            last.astype(np.int64), last, suffixes, level.log_probs[order], level.backoffs[order], 1, vocabulary
-        )
+        return cls(last.astype(np.int64), last, suffixes, level.log_probs[order], level.backoffs[order], 1, vocabulary)
 
     @classmethod
     def next(cls, layers: list["_Layer"], level: Level, vocabulary: int) -> tuple["_Layer", np.ndarray | None]:
