@@ -160,7 +160,7 @@ def test_without_knowledge_it_is_the_plain_search(num_slices, num_labels, width,
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 30), st.sampled_from(["word", "char"]), st.integers(0, 999), st.integers(1, 30))
 def test_a_narrow_beam_tells_true_scores(num_slices, unit, seed, width):
-    """A narrow beam may lose alignments and texts; what it says of the language is right, and nobody beats the widest."""
+    """A narrow beam may lose alignments and texts; what it says of the language is right."""
     log_probs = random_emissions(num_slices, 4, seed, 3.0)
     weights = Weights(0.7, 0.5, -2.0, hotwords=HOT)
     search = FusedSearch(LABELS, MODELS[unit], unit, weights)

@@ -1,7 +1,8 @@
 """CTC prefix beam search with a language model, a lexicon and hotwords; compiled, one thread a call.
 
-The score of a text is log P(emissions) + alpha · ln P(language) + beta · words (or characters) + hotwords + unknown words.
-Word n-grams score a word when it ends: at the space behind it, or, once, at the end of the text, where </s> is scored too.
+The score of a text is ln P(labels | emissions) + alpha · ln P(text) + beta · words (or characters) + hotwords + unknown
+words. Word n-grams score a word when it ends: at the space behind it, or, once, at the end of the text, where </s> is
+scored too.
 """
 
 import math
@@ -136,7 +137,7 @@ class FusedSearch:
             log_probs, beam_width, self._knowledge, self._most_gain, self._space_slack
         )
         scores = acoustic + gains
-        beams = []
+        beams: list[FusedBeam] = []
         for k in np.argsort(-scores, kind="stable").tolist():
             if scores[k] == -np.inf:
                 break

@@ -111,7 +111,8 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
     _fill(nodes[_ROOT], _NONE, _NONE, 0, known.begin, 0.0, 0.0)
     num_nodes = 1
 
-    # The beam, in order: node, log P(prefix, last slice blank), log P(prefix, last slice its label), sum, sum and gains.
+    # The beam, in order: node, log P(prefix, last slice blank), log P(prefix, last slice its label), their sum, sum
+    # and gains.
     node = np.zeros(width, np.int32)
     blank = np.full(width, -np.inf)
     last_label = np.full(width, -np.inf)
@@ -126,7 +127,7 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
     new_last = np.full(width, -np.inf)
     stay_blank = np.full(width, -np.inf)
     stay_last = np.full(width, -np.inf)
-    # What is to survive. place < width: the prefix at that rank stays; else the one at place - width grows by the label.
+    # What is to survive. place < width: the prefix at that rank stays; else the one at place - width grows by label.
     scores = np.full(width, -np.inf)
     labels = np.zeros(width, np.int32)
     places = np.zeros(width, np.int32)
@@ -246,10 +247,17 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
         here = nodes[node[k]]
         gain, language = text_end(known, here.word, np.int64(here.state))
         gains[k], languages[k] = here.gain + gain, here.language + language
-    return node[:size].copy(), total[:size].copy(), gains, languages, nodes.parent[:num_nodes], nodes.label[:num_nodes]
+    return (
+        node[:size].copy(),
+        total[:size].copy(),
+        gains,
+        languages,
+        nodes["parent"][:num_nodes],
+        nodes["label"][:num_nodes],
+    )
 
 
 @compiled
 def _nothing(nodes):
     impossible = np.full(1, -np.inf)
-    return np.zeros(1, np.int32), impossible, np.zeros(1), np.zeros(1), nodes.parent[:1], nodes.label[:1]
+    return np.zeros(1, np.int32), impossible, np.zeros(1), np.zeros(1), nodes["parent"][:1], nodes["label"][:1]

@@ -3,8 +3,8 @@
 The gain is what a label adds to the score beside its acoustic probability. It depends on the prefix alone, so
 prefixes can be compared by acoustic score plus gains, and sums over alignments stay exact.
 
-Within a word the gain is a forecast: the best 1-gram (and bonus) of the words that it can still become. At the word's end
-the forecast is taken back and its real worth put in, so forecasts steer the beam and leave no trace in the results.
+Within a word the gain is a forecast: the best 1-gram (and bonus) of the words that it can still become. At the word's
+end the forecast is taken back and its real worth put in: forecasts steer the beam and leave no trace in the results.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Knowledge(NamedTuple):
         words: whether there is a lexicon.
         closed: whether it allows no other words.
         arcs: int32 [N + 1], the first arc of each node of the lexicon's trie; the last is A.
-        arc_labels, arc_targets: int32 [A], the label that leads on, ascending for each node, and the node that it leads to.
+        arc_labels, arc_targets: int32 [A], labels that lead on, ascending for each node, and the nodes they lead to.
         space_label: the label that ends words, or -1.
         tokens: int32 [N], of each node: number of the word that ends there in the model, or -1.
         bonuses: float64 [N], what is added for the word that ends at each node.

@@ -1,7 +1,7 @@
 """Interpolated modified Kneser-Ney estimation of n-grams (Chen & Goodman 1998, section 3 and equation 26).
 
-As KenLM's ``lmplz --discount_fallback``: the longest n-grams have their raw counts, shorter ones the number of different
-tokens seen before them, save those that begin with <s>, which keep raw counts; the 1-grams are interpolated
+As KenLM's ``lmplz --discount_fallback``: the longest n-grams have their raw counts, shorter ones the number of
+different tokens seen before them, save those that begin with <s>, which keep raw counts; the 1-grams are interpolated
 with the uniform distribution over all tokens but <s>, which is where <unk> has its probability from; an order whose
 counts give no discounts takes 0.5, 1 and 1.5. Nothing is pruned.
 """
@@ -44,7 +44,8 @@ def train(sentences: Iterable[Sequence[str]], order: int) -> tuple[Ngrams, tuple
 
     # Interpolated probabilities, shortest first. Layer 0 is the uniform distribution.
     shorter = np.array([1.0 / (vocabulary - 1)])
-    levels, discounts = [], []
+    levels: list[Level] = []
+    discounts: list[Discounts] = []
     for index, gram in enumerate(grams):
         counts = gram.raw if index == order - 1 else _adjusted(gram, grams[index + 1])
         discount = _discounts(counts)

@@ -1,4 +1,4 @@
-"""A list of words as a trie over characters, in flat arrays: which words a beginning can still become, and their worth."""
+"""Words as a trie over characters, in flat arrays: which words a beginning can still become, and their worth."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,8 +121,8 @@ def label_arcs(lexicon: Lexicon, labels: Sequence[str]) -> Arcs:
         arc_labels.append(np.full(len(starts), label))
         targets.append(found)
     source = np.concatenate([np.zeros(0, np.int64), *sources])
-    label = np.concatenate([np.zeros(0, np.int64), *arc_labels])
+    label_of = np.concatenate([np.zeros(0, np.int64), *arc_labels])
     target = np.concatenate([np.zeros(0, np.int64), *targets])
-    order = np.lexsort((label, source))
+    order = np.lexsort((label_of, source))
     first = np.searchsorted(source[order], np.arange(num_nodes + 1))
-    return Arcs(first.astype(np.int32), label[order].astype(np.int32), target[order].astype(np.int32))
+    return Arcs(first.astype(np.int32), label_of[order].astype(np.int32), target[order].astype(np.int32))
