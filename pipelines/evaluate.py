@@ -19,6 +19,7 @@ from common.errors import GlyphoneError, run
 if TYPE_CHECKING:
     from common.bundle import Bundle
     from common.decoding import DecodingSettings
+    from common.decoding.decoder import Decoder
     from common.scoring import ScoredRow
     from common.store import Store
     from pipelines.stage_settings import EvaluateSettings
@@ -57,8 +58,9 @@ def evaluate(name: str, device: str = "auto") -> None:
     bundle.network.to(choose_device(device, "--device"))
 
     seen = set(stores["train"].texts)
+    decoder = decoder_for(bundle, model, chosen.decoding)
     rows = {
-        split: list(transcribed(bundle, stores[split], seen, chosen.decoding, f"{name}: {split}"))
+        split: list(transcribed(bundle, stores[split], seen, decoder, f"{name}: {split}"))
         for split in ("validation", "test")
     }
     results = Path("results") / name
@@ -80,11 +82,20 @@ def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
         raise GlyphoneError(f"{model}: trained on other slices than those in {store.path}; train again")
 
 
+def decoder_for(bundle: "Bundle", model: Path, decoding: "DecodingSettings") -> "Decoder":
+    """The decoder; with engine beam_lm alpha, beta and width are those that stage tune chose."""
+    from common.decoding.decoder import chosen_settings, decoder_of
+
+    if decoding.engine == "beam_lm":
+        decoding = chosen_settings(model, decoding)
+    return decoder_of(model, bundle.alphabet, decoding)
+
+
 def transcribed(
-    bundle: "Bundle", store: "Store", seen: set[str], decoding: "DecodingSettings", progress: str
+    bundle: "Bundle", store: "Store", seen: set[str], decoder: "Decoder", progress: str
 ) -> Iterator[dict[str, Any]]:
     """Yield a row a sample of the store, in its order: what ``hypotheses.jsonl`` holds."""
-    from common.decoding import decode, in_units, readable
+    from common.decoding import in_units, readable
     from common.emissions import emissions
     from common.output import rounded, word_rows
     from common.progress import with_progress
@@ -93,7 +104,7 @@ def transcribed(
     matrices = (store.slices(i) for i in range(len(store)))
     units = store.metadata.step * bundle.stride
     for i, log_probs in enumerate(with_progress(emissions(bundle.network, matrices), len(store), progress)):
-        hypothesis = readable(in_units(decode(log_probs, bundle.alphabet, decoding), units))
+        hypothesis = readable(in_units(decoder(log_probs), units))
         reference = store.texts[i]
         yield {
             "id": store.ids[i],

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from common.errors import GlyphoneError, run
 
 if TYPE_CHECKING:
+    from common.decoding import DecodingSettings
     from common.journal import Journal
     from pipelines.recogniser import Recogniser, Result
 
+ENGINES = ("greedy", "beam", "beam_lm")
 FORMAT_NAMES = ("txt", "jsonl", "csv")
 # A file alone and among others may differ in the last bits of a sum, never by this much.
 CONFIDENCE_TOLERANCE = 1e-3
@@ -61,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", metavar="PATHS", nargs="+", help="files, folders, globs, or - for a list on stdin")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there, and go on there")
     parser.add_argument("-f", "--format", choices=FORMAT_NAMES, help="default: the ending of FILE, else txt")
-    parser.add_argument("--engine", choices=("greedy", "beam"), default="greedy", help="decoder: %(default)s")
-    parser.add_argument("--beam-width", metavar="W", type=_positive, default=16, help="of --engine beam: %(default)s")
+    parser.add_argument("--engine", choices=ENGINES, help="decoder; default: the model's own, as tuned")
+    parser.add_argument("--beam-width", metavar="W", type=_positive, help="of the beam engines; default: as tuned")
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
     parser.add_argument(
         "--batch-frames",
@@ -113,21 +115,47 @@ def _journal(options: argparse.Namespace) -> AbstractContextManager["Journal | N
     from common.output import FORMATS
 
     description = (options.model / "bundle.json").read_bytes()
-    engine = f"beam {options.beam_width}" if options.engine == "beam" else options.engine
-    origin = {"engine": engine, "format": options.format, "model": hashlib.sha256(description).hexdigest()[:16]}
+    decoding = _decoding(options)
+    origin = {
+        "engine": _engine(decoding, options.model),
+        "format": options.format,
+        "model": hashlib.sha256(description).hexdigest()[:16],
+    }
     return Journal(options.output, FORMATS[options.format].header, origin, options.restart)
+
+
+def _decoding(options: argparse.Namespace) -> "DecodingSettings":
+    """The model's own settings, with what the options say laid over."""
+    from common.decoding.decoder import chosen_settings
+
+    asked = {"engine": options.engine, "beam_width": options.beam_width}
+    return chosen_settings(options.model).model_copy(update={key: each for key, each in asked.items() if each})
+
+
+def _engine(decoding: "DecodingSettings", model: Path) -> str:
+    """What decides the texts beside the network: results of other decoders must not stand in the same file."""
+    if decoding.engine == "greedy":
+        return decoding.engine
+    if decoding.engine == "beam":
+        return f"beam {decoding.beam_width}"
+    import hashlib
+
+    from common.decoding.places import LANGUAGE_FOLDER
+
+    digest = hashlib.sha256(decoding.model_dump_json().encode())
+    for path in sorted((model / LANGUAGE_FOLDER).glob("*")):
+        digest.update(path.read_bytes())
+    return f"beam_lm {digest.hexdigest()[:16]}"
 
 
 def _transcribe(options: argparse.Namespace, paths: list[str], journal: "Journal | None") -> dict[str, str]:
     """Write a row a file; return the files that could not be read, path → reason."""
     from tqdm import tqdm
 
-    from common.decoding import DecodingSettings
     from common.output import FORMATS, result_row
     from pipelines.recogniser import Recogniser
 
-    decoding = DecodingSettings(engine=options.engine, beam_width=options.beam_width)
-    recogniser = Recogniser.load(options.model, options.device, decoding)
+    recogniser = Recogniser.load(options.model, options.device, _decoding(options))
     form = FORMATS[options.format]
     if journal is None and form.header:
         _print(form.header)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.decoding import beam
-from common.decoding.fusion import SPACE_TOKEN, FusedSearch, FusionError, Weights, unit_of
+from common.decoding.fusion import FusedSearch, FusionError, Weights, unit_of
 from common.language.kneser_ney import train
+from common.language.text import SPACE_TOKEN
 
 EXHAUSTIVE = 4**6
 LABELS = [" ", "a", "b"]

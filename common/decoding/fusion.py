@@ -14,35 +14,19 @@ import numpy as np
 from common.alphabet import BLANK
 from common.decoding.fusion_search import fused_search
 from common.decoding.knowledge import CHARACTERS, NOTHING, WORDS, Knowledge
+from common.decoding.language_search import FusedBeam
 from common.errors import GlyphoneError
 from common.language.lexicon import build_lexicon, label_arcs
-from common.language.ngrams import BEGIN, END, MISSING_UNKNOWN, UNKNOWN, Level, Ngrams, build
+from common.language.ngrams import BEGIN, END, UNKNOWN, Level, Ngrams
+from common.language.text import SPACE_TOKEN
+from common.language.trie import MISSING_UNKNOWN, build
 
-# How character n-grams write the blank between words.
-SPACE_TOKEN = "<space>"
 _LN10 = math.log(10.0)
 _UNITS = {"word": WORDS, "char": CHARACTERS, "none": NOTHING}
 
 
 class FusionError(GlyphoneError, ValueError):
     """A language model, labels and settings that do not go together."""
-
-
-@dataclass(frozen=True)
-class FusedBeam:
-    """One text that the search found.
-
-    Attributes:
-        labels: without blanks.
-        score: what the beams are ordered by: acoustic + alpha · language + all that is added.
-        acoustic: ln P(labels | emissions), summed over the alignments that the beam kept.
-        language: ln P(text) by the n-grams, its end included; 0 without n-grams.
-    """
-
-    labels: list[int]
-    score: float
-    acoustic: float
-    language: float
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,30 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
 
 class DecodingSettings(BaseModel):
     """How emissions become text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # greedy: the best label of each slice; beam: prefix beam search, which sums over alignments.
-    engine: Literal["greedy", "beam"] = "greedy"
-    # Prefixes kept after each slice, engine beam only.
+    # greedy: the best label of each slice; beam: prefix beam search, which sums over alignments; beam_lm: the same with
+    # the language model of stage lm.
+    engine: Literal["greedy", "beam", "beam_lm"] = "greedy"
+    # Prefixes kept after each slice, engines beam and beam_lm only.
     beam_width: Annotated[int, Field(ge=1, le=10_000)] = 16
-    # Further texts beside the best one, engine beam only; at most beam_width - 1 are found.
+    # Further texts beside the best one, engines beam and beam_lm only; at most beam_width - 1 are found.
     num_alternatives: Annotated[int, Field(ge=0, le=10_000)] = 0
+    # What follows is of engine beam_lm; scores are natural logarithms. Stage tune chooses alpha, beta and beam_width.
+    # Weight of the n-grams' log-probability.
+    alpha: Annotated[float, Field(ge=0, le=100)] = 0.5
+    # Added for each word (word n-grams) or character (character n-grams).
+    beta: Finite = 1.0
+    # Words that the language model has learned from: none: no word is special; open: words outside cost
+    # unknown_score; closed: there are no others. Word n-grams always have their words: none is open there.
+    lexicon: Literal["none", "open", "closed"] = "none"
+    # Added for each word outside the lexicon.
+    unknown_score: Finite = -10.0
+    # Word → added wherever it is written; it belongs to the lexicon.
+    hotwords: dict[str, Finite] = {}

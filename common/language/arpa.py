@@ -12,7 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from common.files import atomic
-from common.language.ngrams import BEGIN, UNKNOWN, DuplicateError, LanguageError, Level, Ngrams, build
+from common.language.ngrams import UNKNOWN, LanguageError, Level, Ngrams
+from common.language.trie import DuplicateError, build
 
 _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)$")
 _GZIP = b"\x1f\x8b"
@@ -183,6 +184,3 @@ def _write(file: BinaryIO | gzip.GzipFile, model: Ngrams) -> None:
     text.write("\n\\end\\\n")
     text.flush()
     text.detach()
-
-
-__all__ = ["BEGIN", "NEVER", "read_arpa", "write_arpa"]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.language.arpa import NEVER
-from common.language.ngrams import BEGIN, END, UNKNOWN, LanguageError, Level, Ngrams, build
+from common.language.ngrams import BEGIN, END, UNKNOWN, LanguageError, Level, Ngrams
+from common.language.trie import build
 
 FALLBACK = (0.5, 1.0, 1.5)
 MAX_ORDER = 20
