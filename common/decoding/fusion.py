@@ -38,6 +38,7 @@ class Weights:
         beta: added for each word (word n-grams) or character (character n-grams).
         unknown_score: added for each word outside the lexicon.
         closed: no words outside the lexicon at all.
+        margin: prefixes this much worse than the best one are dropped after each slice; infinity: none.
         hotwords: word → added wherever it is written; they belong to the lexicon.
     """
 
@@ -45,6 +46,7 @@ class Weights:
     beta: float = 1.0
     unknown_score: float = -10.0
     closed: bool = False
+    margin: float = math.inf
     hotwords: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -118,7 +120,7 @@ class FusedSearch:
         if log_probs.ndim != 2 or log_probs.shape[1] != len(self.labels) + 1:
             raise FusionError(f"emissions have shape {list(log_probs.shape)}, [T, {len(self.labels) + 1}] is needed")
         nodes, acoustic, gains, languages, parents, node_labels = fused_search(
-            log_probs, beam_width, self._knowledge, self._most_gain, self._space_slack
+            log_probs, beam_width, self.weights.margin, self._knowledge, self._most_gain, self._space_slack
         )
         scores = acoustic + gains
         beams: list[FusedBeam] = []
@@ -185,11 +187,10 @@ class FusedSearch:
             arc_labels=self._arcs.labels,
             arc_targets=self._arcs.targets,
             space_label=self.labels.index(" ") + 1 if " " in self.labels else -1,
-            tokens=node_tokens.astype(np.int32),
+            tokens=np.append(node_tokens, -1).astype(np.int32),
             bonuses=node_bonuses,
-            forecasts=forecasts - top,
+            forecasts=np.append(forecasts, outside) - top,
             unknown_score=float(unknown_score),
-            unknown_forecast=float(outside - top),
         )
 
     def _token(self, character: str) -> int:

@@ -8,8 +8,8 @@ import numpy as np
 
 from common.alphabet import BLANK
 from common.decoding import heap
-from common.decoding.compiled import compiled
-from common.decoding.knowledge import CHARACTERS, characters, forecast, space, target, text_end
+from common.decoding.compiled import compiled, inlined
+from common.decoding.knowledge import CHARACTERS, arc_of, characters, space, target, text_end
 from common.language.lexicon import OUTSIDE
 
 _ROOT = 0
@@ -38,7 +38,7 @@ _NODE = np.dtype(
 )
 
 
-@compiled
+@inlined
 def _add(first, second):
     """log(exp(first) + exp(second))."""
     if first < second:
@@ -49,7 +49,7 @@ def _add(first, second):
     return first + np.log1p(np.exp(second - first))
 
 
-@compiled
+@inlined
 def _fill(node, parent, label, word, state, gain, language):
     node.parent, node.label, node.word, node.state = parent, label, word, state
     node.first_child = node.next_sibling = node.rank = _NONE
@@ -57,26 +57,29 @@ def _fill(node, parent, label, word, state, gain, language):
     node.space_gain = np.nan
 
 
-@compiled
-def _space_gain(known, node):
-    """Gain of a space behind the prefix; looked up once."""
-    if np.isnan(node.space_gain):
-        node.space_gain, state, node.space_language = space(known, node.word, node.state)
-        node.space_state = state
-    return node.space_gain
+@inlined
+def _look_up_space(known, node):
+    node.space_gain, state, node.space_language = space(known, node.word, np.int64(node.state))
+    node.space_state = state
 
 
-@compiled
-def _child(nodes, num_nodes, known, above, label):
-    """(node of the prefix longer by a label, number of nodes): a pruned one comes back, else a new one is filled."""
+@inlined
+def _find(nodes, above, label):
+    """The prefix longer by a label, which may have been pruned, or _NONE."""
     child = nodes[above].first_child
-    while child != _NONE:
-        if nodes[child].label == label:
-            return child, num_nodes
+    while child != _NONE and nodes[child].label != label:
         child = nodes[child].next_sibling
+    return child
+
+
+@inlined
+def _new(nodes, num_nodes, known, above, label):
+    """Make the prefix longer by a label."""
     parent = nodes[above]
     if label == known.space_label:
-        gain = _space_gain(known, parent)
+        if np.isnan(parent.space_gain):
+            _look_up_space(known, parent)
+        gain = parent.space_gain
         word, state, language = np.int32(0), np.int64(parent.space_state), parent.space_language
     else:
         word = target(known, parent.word, label)
@@ -84,20 +87,20 @@ def _child(nodes, num_nodes, known, above, label):
         if known.unit == CHARACTERS:
             gain, state, language = characters(known, state, label)
         if known.words:
-            gain += forecast(known, word) - forecast(known, parent.word)
+            gain += known.forecasts[word] - known.forecasts[parent.word]
     _fill(nodes[num_nodes], above, label, word, state, parent.gain + gain, parent.language + language)
     nodes[num_nodes].next_sibling = parent.first_child
-    nodes[above].first_child = num_nodes
-    return np.int32(num_nodes), num_nodes + 1
+    parent.first_child = num_nodes
 
 
 @compiled
-def fused_search(log_probs, width, known, most_gain, space_slack):
+def fused_search(log_probs, width, margin, known, most_gain, space_slack):
     """The beam behind the last slice.
 
     Args:
         log_probs: float32 [T, V].
         width: prefixes kept.
+        margin: those this much worse than the best one are dropped; infinity: none.
         known: a Knowledge.
         most_gain: no label but the space gains more by character n-grams.
         space_slack: the space gains at most this and the forecast that it takes back.
@@ -107,6 +110,8 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
         the n-grams; parent and label of all nodes. In the beam's order, which is not that of the results.
     """
     num_slices, num_labels = log_probs.shape
+    words, space_label, by_character = known.words, known.space_label, known.unit == CHARACTERS
+    arcs, arc_labels, arc_targets, forecasts = known.arcs, known.arc_labels, known.arc_targets, known.forecasts
     nodes = np.empty(_FIRST_CAPACITY, _NODE)
     _fill(nodes[_ROOT], _NONE, _NONE, 0, known.begin, 0.0, 0.0)
     num_nodes = 1
@@ -139,6 +144,7 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
         row = log_probs[t]
         # 1. Prefixes that stay, with what flows into them from their parents.
         filled = 0
+        floor = -np.inf
         for k in range(size):
             here = nodes[node[k]]
             stay_blank[k] = total[k] + row[BLANK]
@@ -152,14 +158,15 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
                     score = _add(score, source + row[here.label])
                 stay_last[k] = score
             score = _add(stay_blank[k], stay_last[k]) + here.gain
-            if score > -np.inf:
+            floor = max(floor, score - margin)
+            if score > -np.inf and score >= floor:
                 filled = heap.offer(scores, labels, places, filled, score, here.label, np.int32(k))
 
         # 2. Labels that can still enter, best first (insertion sort: few are left on a trained network's emissions).
-        bar = scores[0] if filled == width else -np.inf
+        bar = max(floor, scores[0]) if filled == width else floor
         num_order = 0
         for c in range(num_labels):
-            if c in (BLANK, known.space_label) or row[c] == -np.inf or ranked[0] + row[c] + most_gain < bar:
+            if c in (BLANK, space_label) or row[c] == -np.inf or ranked[0] + row[c] + most_gain < bar:
                 continue
             at = num_order
             while at > 0 and row[order[at - 1]] < row[c]:
@@ -172,50 +179,60 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
         for k in range(size):
             here = nodes[node[k]]
             place = np.int32(width + k)
-            outside = forecast(known, here.word) if known.words else 0.0
-            inside = known.words and here.word >= 0
+            forecast = forecasts[here.word] if words else 0.0
+            first, end = (arcs[here.word], arcs[here.word + 1]) if words and here.word >= 0 else (0, 0)
             # Within the lexicon: labels that words go on with.
-            for arc in range(known.arcs[here.word], known.arcs[here.word + 1]) if inside else range(0):
-                c = known.arc_labels[arc]
+            for arc in range(first, end):
+                c = arc_labels[arc]
                 score = (blank[k] if c == here.label else total[k]) + row[c] + here.gain
-                score += known.forecasts[known.arc_targets[arc]] - outside
-                if score == -np.inf or (filled == width and score + most_gain < scores[0]) or merged[k, c] == t:
+                score += forecasts[arc_targets[arc]] - forecast
+                if score == -np.inf or score + most_gain < bar or merged[k, c] == t:
                     continue
-                if known.unit == CHARACTERS:
+                if by_character:
                     score += characters(known, np.int64(here.state), c)[0]
-                filled = heap.offer(scores, labels, places, filled, score, c, place)
+                if score >= bar:
+                    filled = heap.offer(scores, labels, places, filled, score, c, place)
+                    floor = max(floor, score - margin)
+                    bar = max(floor, scores[0]) if filled == width else floor
             # All others, which lead outside; all there are without a lexicon.
-            if known.words:
-                outside = known.unknown_forecast - outside
-            for i in range(0 if known.words and known.closed else num_order):
+            outside = forecasts[OUTSIDE] - forecast if words else 0.0
+            for i in range(0 if words and known.closed else num_order):
                 c = order[i]
-                if filled == width and ranked[k] + row[c] + outside + most_gain < scores[0]:
+                if ranked[k] + row[c] + outside + most_gain < bar:
                     break
-                if merged[k, c] == t or (inside and target(known, here.word, c) != OUTSIDE):
+                if merged[k, c] == t or (first < end and arc_of(arc_labels, first, end, c) >= 0):
                     continue
                 score = (blank[k] if c == here.label else total[k]) + row[c] + here.gain + outside
-                if score == -np.inf or (filled == width and score + most_gain < scores[0]):
+                if score == -np.inf or score + most_gain < bar:
                     continue
-                if known.unit == CHARACTERS:
+                if by_character:
                     score += characters(known, np.int64(here.state), c)[0]
-                filled = heap.offer(scores, labels, places, filled, score, c, place)
+                if score >= bar:
+                    filled = heap.offer(scores, labels, places, filled, score, c, place)
+                    floor = max(floor, score - margin)
+                    bar = max(floor, scores[0]) if filled == width else floor
             # The space.
-            c = known.space_label
+            c = space_label
             if c < 0 or merged[k, c] == t:
                 continue
             score = (blank[k] if c == here.label else total[k]) + row[c] + here.gain
-            slack = space_slack - (forecast(known, here.word) if known.words else 0.0)
-            if score == -np.inf or (filled == width and score + slack < scores[0]):
+            if score == -np.inf or score + space_slack - forecast < bar:
                 continue
-            score += _space_gain(known, here)
-            if score > -np.inf:
+            if np.isnan(here.space_gain):
+                _look_up_space(known, here)
+            score += here.space_gain
+            if score > -np.inf and score >= bar:
                 filled = heap.offer(scores, labels, places, filled, score, np.int32(c), place)
+                floor = max(floor, score - margin)
+                bar = max(floor, scores[0]) if filled == width else floor
 
         if filled == 0:  # no text has a probability
             return _nothing(nodes)
 
         # 4. The new beam.
         heap.sort(scores, labels, places, filled)
+        while scores[filled - 1] < floor:
+            filled -= 1
         while num_nodes + filled > len(nodes):
             larger = np.empty(2 * len(nodes), _NODE)
             larger[: len(nodes)] = nodes
@@ -228,7 +245,12 @@ def fused_search(log_probs, width, known, most_gain, space_slack):
                 continue
             above = place - width
             source = blank[above] if labels[k] == nodes[node[above]].label else total[above]
-            new_node[k], num_nodes = _child(nodes, num_nodes, known, node[above], labels[k])
+            child = _find(nodes, node[above], labels[k])
+            if child == _NONE:
+                child = np.int32(num_nodes)
+                _new(nodes, num_nodes, known, node[above], labels[k])
+                num_nodes += 1
+            new_node[k] = child
             new_blank[k], new_last[k] = -np.inf, source + row[labels[k]]
         for k in range(size):
             nodes[node[k]].rank = _NONE

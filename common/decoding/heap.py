@@ -1,9 +1,9 @@
 """A heap of what is to survive in a beam, in three arrays: the entry that comes last in the beam's order is on top."""
 
-from common.decoding.compiled import compiled
+from common.decoding.compiled import compiled, inlined
 
 
-@compiled
+@inlined
 def before(score, label, place, other_score, other_label, other_place):
     """Order of the beam: higher score, then smaller last label, then place (stays first, then rank of the parent)."""
     if score != other_score:
@@ -39,7 +39,7 @@ def heapify(scores, labels, places, size):
         sink(scores, labels, places, at, size)
 
 
-@compiled
+@inlined
 def offer(scores, labels, places, size, score, label, place):
     """Add an entry, or put it in the place of the last one where the heap is full; return the size."""
     if size < len(scores):
@@ -53,7 +53,7 @@ def offer(scores, labels, places, size, score, label, place):
     return size
 
 
-@compiled
+@inlined
 def sort(scores, labels, places, size):
     """Put the entries in the beam's order, best first. They are a heap already where the arrays are full."""
     if size < len(scores):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.decoding.compiled import compiled
+from common.decoding.compiled import inlined
 from common.language.lexicon import OUTSIDE
 from common.language.ngrams import Table, step
 
@@ -34,11 +34,11 @@ class Knowledge(NamedTuple):
         arcs: int32 [N + 1], the first arc of each node of the lexicon's trie; the last is A.
         arc_labels, arc_targets: int32 [A], labels that lead on, ascending for each node, and the nodes they lead to.
         space_label: the label that ends words, or -1.
-        tokens: int32 [N], of each node: number of the word that ends there in the model, or -1.
+        tokens: int32 [N + 1], of each node: number of the word that ends there in the model, or -1.
         bonuses: float64 [N], what is added for the word that ends at each node.
-        forecasts: float64 [N], at most 0, falling from the root on.
+        forecasts: float64 [N + 1], at most 0, falling from the root on. The last one is of what no word begins with: of
+            node OUTSIDE, by Python's meaning of an index of -1. So for tokens.
         unknown_score: added for each word outside.
-        unknown_forecast: forecast of what no word begins with.
     """
 
     unit: int
@@ -60,34 +60,33 @@ class Knowledge(NamedTuple):
     bonuses: np.ndarray
     forecasts: np.ndarray
     unknown_score: float
-    unknown_forecast: float
 
 
-@compiled
-def forecast(known, node):
-    return known.forecasts[node] if node >= 0 else known.unknown_forecast
+@inlined
+def arc_of(arc_labels, low, end, label):
+    """The arc of a label among those from ``low`` to ``end``, or -1."""
+    high = end
+    while low < high:
+        middle = (low + high) // 2
+        if arc_labels[middle] < label:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and arc_labels[low] == label else -1
 
 
-@compiled
+@inlined
 def target(known, node, label):
     """Node of the lexicon that a label leads to, or OUTSIDE; 0 without a lexicon."""
     if not known.words:
         return np.int32(0)
     if node < 0:
         return np.int32(OUTSIDE)
-    low, high = known.arcs[node], known.arcs[node + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if known.arc_labels[middle] < label:
-            low = middle + 1
-        else:
-            high = middle
-    if low < known.arcs[node + 1] and known.arc_labels[low] == label:
-        return known.arc_targets[low]
-    return np.int32(OUTSIDE)
+    arc = arc_of(known.arc_labels, known.arcs[node], known.arcs[node + 1], label)
+    return known.arc_targets[arc] if arc >= 0 else np.int32(OUTSIDE)
 
 
-@compiled
+@inlined
 def characters(known, state, label):
     """Score a label's characters by character n-grams. Returns (gain, state, log10 P)."""
     log_prob = 0.0
@@ -101,7 +100,7 @@ def characters(known, state, label):
     return known.alpha * log_prob + known.beta * num, state, log_prob
 
 
-@compiled
+@inlined
 def word_end(known, node, state):
     """End the word that stands at a node of the lexicon; nothing where there is none.
 
@@ -110,10 +109,10 @@ def word_end(known, node, state):
     """
     if not known.words or node == 0:
         return 0.0, state, 0.0
-    inside = node >= 0 and known.tokens[node] >= 0
+    inside = known.tokens[node] >= 0
     if known.closed and not inside:
         return -np.inf, state, 0.0
-    gain = (known.bonuses[node] if inside else known.unknown_score) - forecast(known, node)
+    gain = (known.bonuses[node] if inside else known.unknown_score) - known.forecasts[node]
     log_prob = 0.0
     if known.unit == WORDS:
         log_prob, state = step(known.ngrams, state, known.tokens[node] if inside else known.unknown)
@@ -121,7 +120,7 @@ def word_end(known, node, state):
     return gain, state, log_prob
 
 
-@compiled
+@inlined
 def space(known, node, state):
     """Write the space: the word's end, and the character itself. Returns as ``word_end``."""
     gain, state, log_prob = word_end(known, node, state)
@@ -132,7 +131,7 @@ def space(known, node, state):
     return gain, state, log_prob
 
 
-@compiled
+@inlined
 def text_end(known, node, state):
     """End the text: its last word, and </s>. Returns (gain, log10 P of what the n-grams scored)."""
     gain, state, log_prob = word_end(known, node, state)
