@@ -27,13 +27,13 @@ from common.language.kneser_ney import train
 from common.scoring import Counts, count_words
 
 NUM_TEXTS, ORDER, NUM_FRAMES, ROUNDS = 20_000, 4, 400, 5
-NUM_EMISSIONS = {"tuning": 32, "test": 64}
+NUM_EMISSIONS = {"tuning": 96, "test": 96}
 SEEDS = {"tuning": 2, "test": 1}
 SETTINGS = [
     {"alpha": alpha, "beta": beta, "width": width, "margin": margin}
-    for width in (3, 4, 6, 8, 12, 16, 32)
-    for margin in (10.0, 14.0)
-    for alpha, beta in ((0.4, 1.0), (0.6, 1.0), (0.8, 1.0), (1.2, 2.0))
+    for width in (6, 8, 16, 32)
+    for margin in (8.0, 12.0)
+    for alpha, beta in ((0.4, 1.0), (0.8, 1.0), (1.2, 2.0))
 ]
 
 

@@ -1,5 +1,6 @@
 """Search with a language model against a slow reference: all alignments, and the score of the whole text."""
 
+import dataclasses
 import itertools
 import math
 from collections import defaultdict
@@ -173,6 +174,21 @@ def test_a_narrow_beam_tells_true_scores(num_slices, unit, seed, width):
         assert each.score == pytest.approx(each.acoustic + added, abs=1e-4)
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 25), st.sampled_from(["word", "char"]), st.integers(0, 999), st.sampled_from([0.5, 3.0, 8.0]))
+def test_a_margin_drops_what_is_worse_and_nothing_better(num_slices, unit, seed, margin):
+    log_probs = random_emissions(num_slices, 4, seed, 3.0)
+    weights = Weights(0.5, 0.5, -2.0)
+    whole = FusedSearch(LABELS, MODELS[unit], unit, weights)(log_probs, 50, 50)
+    narrow = FusedSearch(LABELS, MODELS[unit], unit, dataclasses.replace(weights, margin=margin))(log_probs, 50, 50)
+    wide = FusedSearch(LABELS, MODELS[unit], unit, dataclasses.replace(weights, margin=1e6))(log_probs, 50, 50)
+    assert wide == whole
+    assert 1 <= len(narrow) <= len(whole)
+    # What stays may have lost alignments, and gained none.
+    scores = {tuple(labels): score for labels, score in whole}
+    assert all(score <= scores.get(tuple(labels), score) + 1e-4 for labels, score in narrow)
+
+
 def test_closed_lexicon_writes_its_words_alone():
     search = FusedSearch(LABELS, weights=Weights(closed=True), words=["ab", "bba"])
     for seed in range(30):
@@ -217,6 +233,7 @@ def test_impossible_emissions_give_the_empty_text():
         (["a"], "none", Weights(alpha=-1), "alpha is -1; at least 0"),
         (["a"], "none", Weights(beta=math.nan), "beta is nan"),
         (["a"], "none", Weights(hotwords={"a b": 1.0}), "hotword 'a b'"),
+        (["a"], "none", Weights(margin=0.0), "margin is 0.0; more than 0"),
     ],
 )
 def test_what_does_not_go_together_is_refused(labels, unit, weights, message):

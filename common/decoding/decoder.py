@@ -51,7 +51,12 @@ def fused(alphabet: Alphabet, settings: DecodingSettings, language: Language) ->
 
 def weights_of(settings: DecodingSettings) -> Weights:
     return Weights(
-        settings.alpha, settings.beta, settings.unknown_score, settings.lexicon == "closed", settings.hotwords
+        alpha=settings.alpha,
+        beta=settings.beta,
+        unknown_score=settings.unknown_score,
+        closed=settings.lexicon == "closed",
+        margin=settings.beam_margin,
+        hotwords=settings.hotwords,
     )
 
 

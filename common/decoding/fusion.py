@@ -223,6 +223,8 @@ def _check(labels: Sequence[str], ngrams: Ngrams | None, unit: str, weights: Wei
     for name in ("alpha", "beta", "unknown_score"):
         if not math.isfinite(value := getattr(weights, name)):
             raise FusionError(f"{name} is {value}; a finite number is needed")
+    if not weights.margin > 0:
+        raise FusionError(f"margin is {weights.margin}; more than 0 is needed")
     if weights.alpha < 0:
         raise FusionError(f"alpha is {weights.alpha}; at least 0 is needed")
     for word, bonus in weights.hotwords.items():

@@ -20,6 +20,8 @@ class DecodingSettings(BaseModel):
     # Further texts beside the best one, engines beam and beam_lm only; at most beam_width - 1 are found.
     num_alternatives: Annotated[int, Field(ge=0, le=10_000)] = 0
     # What follows is of engine beam_lm; scores are natural logarithms. Stage tune chooses alpha, beta and beam_width.
+    # Prefixes this much worse than the best one are dropped after each slice; narrower is quicker.
+    beam_margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
     # Weight of the n-grams' log-probability.
     alpha: Annotated[float, Field(ge=0, le=100)] = 0.5
     # Added for each word (word n-grams) or character (character n-grams).
