@@ -82,7 +82,7 @@ def test_only_training_texts_are_learned(project):
 
 def test_a_text_file_teaches_too(project):
     folder = project("{unit: char, order: 2, text: more.txt}")
-    (folder / "more.txt.gz").write_bytes(gzip.compress("feed  bee\n\nzoo\n".encode()))
+    (folder / "more.txt.gz").write_bytes(gzip.compress(b"feed  bee\n\nzoo\n"))
     with pytest.raises(GlyphoneError, match=r"audio.language.text: no file 'more.txt'"):
         learn_language("audio")
     write_text(folder / "params.yaml", (folder / "params.yaml").read_text().replace("more.txt", "more.txt.gz"))

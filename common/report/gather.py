@@ -105,6 +105,8 @@ def _facts(sources: Sources, decoding: Mapping[str, Any]) -> list[tuple[str, str
 def _decoder(decoding: Mapping[str, Any]) -> str:
     if decoding["engine"] == "beam":
         return f"beam search, {plural(decoding['beam_width'], 'prefix', 'prefixes')}"
+    if decoding["engine"] == "beam_lm":
+        return "beam search with a language model, as tuned on validation data"
     return str(decoding["engine"])
 
 
