@@ -1,32 +1,31 @@
 """Compilation by numba, kept on disk where some folder can be written."""
 
 import hashlib
+import inspect
 from collections.abc import Callable
-from contextlib import suppress
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
 
-# Where compiled functions call each other.
-_FOLDERS = ("decoding", "language")
+# Whose compiled functions call each other.
+_ROOMS = (Path(__file__).parent, Path(__file__).parents[1] / "language")
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile at the first call; later processes load the result from ``__pycache__`` or the user's cache folder.
 
-    Released from the interpreter's lock, so threads run side by side.
+    Released from the interpreter's lock, so threads run side by side. Compiled functions may call those of other files
+    in their folder, in ``common/decoding`` and in ``common/language``.
     """
+    # Numba compiles a function anew when its own file changes, but not when a function that it calls does.
+    digest = _digest(frozenset({Path(inspect.getfile(function)).parent, *_ROOMS}))
+    function.__qualname__ = f"{function.__qualname__}.{digest}"
     try:
-        made = numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "no locator available": a read-only installation without a home; compile in each process
         return numba.njit(nogil=True)(function)
-    # numba looks at the function's own file alone, and would go on with old code of what it calls from others.
-    with suppress(AttributeError):  # of a numba that keeps it elsewhere
-        file = made._cache._cache_file
-        file._source_stamp = (file._source_stamp, _code())
-    return made
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,11 +33,10 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     return numba.njit(nogil=True, inline="always")(function)
 
 
-@lru_cache(maxsize=1)
-def _code() -> str:
-    """Digest of all files with compiled functions."""
-    found = hashlib.sha256()
-    for folder in _FOLDERS:
-        for path in sorted((Path(__file__).parent.parent / folder).glob("*.py")):
-            found.update(path.read_bytes())
-    return found.hexdigest()
+@cache
+def _digest(folders: frozenset[Path]) -> str:
+    """Of all Python files in the folders."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

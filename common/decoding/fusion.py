@@ -16,6 +16,7 @@ from common.decoding.fusion_search import fused_search
 from common.decoding.knowledge import CHARACTERS, NOTHING, WORDS, Knowledge
 from common.decoding.language_search import FusedBeam
 from common.errors import GlyphoneError
+from common.language.arpa import read_arpa
 from common.language.lexicon import build_lexicon, label_arcs
 from common.language.ngrams import BEGIN, END, UNKNOWN, Level, Ngrams
 from common.language.text import SPACE_TOKEN
@@ -95,6 +96,17 @@ class FusedSearch:
         self._word_tokens = np.array([numbers.get(word, numbers[UNKNOWN]) for word in self.lexicon.words], np.int64)
         self._set(weights)
 
+    @classmethod
+    def of_arpa(cls, labels: Sequence[str], path: str, alpha: float, beta: float) -> "FusedSearch":
+        """As ctcdecode takes a language model: of words, and then no others are written, or of characters.
+
+        Raises:
+            GlyphoneError: the file or the labels cannot be used.
+        """
+        ngrams = read_arpa(path)
+        unit = unit_of(ngrams)
+        return cls(labels, ngrams, unit, Weights(alpha, beta, closed=unit == "word"))
+
     def with_weights(self, weights: Weights) -> "FusedSearch":
         """The same with other weights, built quickly; hotwords must be the same ones."""
         if set(weights.hotwords) != set(self.weights.hotwords):
@@ -142,6 +154,15 @@ class FusedSearch:
     def __call__(self, log_probs: np.ndarray, beam_width: int, num_best: int = 1) -> list[tuple[list[int], float]]:
         """As ``common.decoding.beam.search``: labels and scores."""
         return [(beam.labels, beam.score) for beam in self.search(log_probs, beam_width, num_best)]
+
+    def arrays(self, log_probs: np.ndarray, beam_width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All beams: labels int32 [K, L], zero behind each length; lengths int32 [K]; scores float64 [K]."""
+        beams = self.search(log_probs, beam_width, beam_width)
+        lengths = np.array([len(beam.labels) for beam in beams], np.int32)
+        labels = np.zeros((len(beams), int(lengths.max())), np.int32)
+        for row, beam in zip(labels, beams, strict=True):
+            row[: len(beam.labels)] = beam.labels
+        return labels, lengths, np.array([beam.score for beam in beams])
 
     def _set(self, weights: Weights) -> None:
         self.weights = weights
