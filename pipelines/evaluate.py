@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from common.bundle import Bundle
     from common.calibration import Observations
     from common.decoding import DecodingSettings
+    from common.decoding.decoder import Decoder
     from common.scoring import ScoredRow
     from common.store import Store
     from pipelines.stage_settings import EvaluateSettings
@@ -59,10 +60,11 @@ def evaluate(name: str, device: str = "auto") -> None:
     bundle.network.to(choose_device(device, "--device"))
 
     seen = set(stores["train"].texts)
+    decoder = decoder_for(bundle, model, chosen.decoding)
     # Of the test set alone: on validation data the model has been calibrated.
     observed = {"test": (no_observations(), no_observations())}
     rows = {
-        split: list(transcribed(bundle, stores[split], seen, chosen.decoding, f"{name}: {split}", observed.get(split)))
+        split: list(transcribed(bundle, stores[split], seen, decoder, f"{name}: {split}", observed.get(split)))
         for split in ("validation", "test")
     }
     results = Path("results") / name
@@ -85,11 +87,20 @@ def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
         raise GlyphoneError(f"{model}: trained on other slices than those in {store.path}; train again")
 
 
+def decoder_for(bundle: "Bundle", model: Path, decoding: "DecodingSettings") -> "Decoder":
+    """The decoder; with engine beam_lm alpha, beta and width are those that stage tune chose."""
+    from common.decoding.decoder import chosen_settings, decoder_of
+
+    if decoding.engine == "beam_lm":
+        decoding = chosen_settings(model, decoding)
+    return decoder_of(model, bundle.alphabet, decoding)
+
+
 def transcribed(
     bundle: "Bundle",
     store: "Store",
     seen: set[str],
-    decoding: "DecodingSettings",
+    decoder: "Decoder",
     progress: str,
     observed: "tuple[Mapping[str, Observations], Mapping[str, Observations]] | None" = None,
 ) -> Iterator[dict[str, Any]]:
@@ -99,7 +110,7 @@ def transcribed(
         observed: takes what was right and with what confidence, before and after calibration.
     """
     from common.calibration import calibrated, observe
-    from common.decoding import decode, in_units, readable
+    from common.decoding import in_units, readable
     from common.emissions import emissions
     from common.output import details
     from common.progress import with_progress
@@ -108,7 +119,7 @@ def transcribed(
     matrices = (store.slices(i) for i in range(len(store)))
     units = store.metadata.step * bundle.stride
     for i, log_probs in enumerate(with_progress(emissions(bundle.network, matrices, exact=True), len(store), progress)):
-        raw = readable(in_units(decode(log_probs, bundle.alphabet, decoding), units))
+        raw = readable(in_units(decoder(log_probs), units))
         hypothesis = calibrated(raw, bundle.calibration)
         reference = store.texts[i]
         if observed is not None:

@@ -32,6 +32,11 @@ def listing(root: Path) -> str:
     return total.hexdigest()[:DIGEST_LENGTH]
 
 
+def file_digest(path: Path) -> str:
+    """Digest of a file's content."""
+    return _content_digest(path)[:DIGEST_LENGTH]
+
+
 def _content_digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

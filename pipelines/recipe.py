@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 from common.download import fetch
 from common.errors import GlyphoneError, SettingsError, run
 from common.files import write_text
-from pipelines.listing import listing
+from pipelines.listing import file_digest, listing
 from pipelines.modalities import MODULES, modality
-from pipelines.roots import download_folder, find_root, resolve_root
+from pipelines.roots import download_folder, find_file, find_root, resolve_root
 from pipelines.settings import PARAMS, check, load
 
 RECIPES = Path("recipes")
@@ -107,6 +107,18 @@ def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
         entry["listing"] = listing(resolve_root(root, f"{key}.root", hint))
 
 
+def fill_text_digests(tree: Mapping[str, Any]) -> None:
+    """Write the digest of its text file into every ``language`` section that names one.
+
+    Raises:
+        GlyphoneError: the file is missing.
+    """
+    for name in tree.get("modalities") or ():
+        section = tree[name].get("language") if isinstance(tree.get(name), Mapping) else None
+        if isinstance(section, dict) and isinstance(section.get("text"), str) and section["text"]:
+            section["text_digest"] = file_digest(find_file(section["text"], f"{name}.language.text"))
+
+
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
     """Check the settings in full, then write them: equal trees give equal bytes."""
     for name in tree.get("modalities") or ("audio",):
@@ -146,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.root:
         set_root(tree, options.root)
     fill_listings(tree, options.download)
+    fill_text_digests(tree)
     write_params(tree)
 
 

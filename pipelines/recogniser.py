@@ -16,7 +16,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from common.calibration import calibrated
-from common.decoding import DecodingSettings, Hypothesis, decode, in_units, readable
+from common.decoding import DecodingSettings, Hypothesis, in_units, readable
+from common.decoding.decoder import Decoder, chosen_settings, decoder_of
 from common.errors import GlyphoneError, SampleError
 from common.modality import Modality
 from pipelines.modalities import modality
@@ -59,11 +60,18 @@ class Recogniser:
         unit: of places in hypotheses: ``s`` or ``px``.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "cpu", decoding: DecodingSettings = DEFAULT_DECODING) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str = "cpu",
+        decoding: DecodingSettings = DEFAULT_DECODING,
+        decoder: Decoder | None = None,
+    ) -> None:
         self.bundle = replace(bundle, network=bundle.network.to(device).eval())
         self.unit = bundle.unit
         self.modality: Modality = modality(bundle.modality)
         self.decoding = decoding
+        self.decoder = decoder or Decoder(bundle.alphabet, decoding)
         try:
             self._slice_settings = self.modality.SliceSettings(**bundle.slice_settings)
         except ValidationError as error:
@@ -73,14 +81,12 @@ class Recogniser:
             raise GlyphoneError(f"the model takes {bundle.num_features} features a slice, its settings give {expected}")
 
     @classmethod
-    def load(
-        cls, folder: str | Path, device: str = "auto", decoding: DecodingSettings = DEFAULT_DECODING
-    ) -> Recogniser:
+    def load(cls, folder: str | Path, device: str = "auto", decoding: DecodingSettings | None = None) -> Recogniser:
         """Load a model folder.
 
         Args:
             device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1``, …
-            decoding: engine and its settings; greedy where none are given.
+            decoding: engine and its settings; those that stage tune chose where none are given.
 
         Raises:
             GlyphoneError: not a model folder, damaged, or no such device.
@@ -88,7 +94,9 @@ class Recogniser:
         from common.bundle import read_bundle
         from common.device import choose_device
 
-        return cls(read_bundle(folder), choose_device(device, "device"), decoding)
+        bundle = read_bundle(folder)
+        decoding = decoding or chosen_settings(folder)
+        return cls(bundle, choose_device(device, "device"), decoding, decoder_of(folder, bundle.alphabet, decoding))
 
     def transcribe(self, path: str | Path) -> Hypothesis:
         """Transcribe one file; places are in seconds or pixels of the file (``unit``).
@@ -137,9 +145,9 @@ class Recogniser:
         from common.emissions import emissions
 
         matrices = [each.slices for each in inputs]
-        network, alphabet = self.bundle.network, self.bundle.alphabet
+        network = self.bundle.network
         for each, log_probs in zip(inputs, emissions(network, matrices, batch_slices, exact=True), strict=True):
-            hypothesis = calibrated(readable(decode(log_probs, alphabet, self.decoding)), self.bundle.calibration)
+            hypothesis = calibrated(readable(self.decoder(log_probs)), self.bundle.calibration)
             yield in_units(hypothesis, self._step(each) * self.bundle.stride, each.length)
 
     def _step(self, each: _Input) -> float:

@@ -42,6 +42,18 @@ def resolve_root(root: str, key: str, hint: str = "") -> Path:
     return folder
 
 
+def find_file(name: str, key: str) -> Path:
+    """An existing file, absolute or relative to one of ``data_folders()``; ``key`` (of the setting) is for the message.
+
+    Raises:
+        GlyphoneError: there is no such file; says where it was looked for.
+    """
+    for path in _candidates(name):
+        if path.is_file():
+            return path
+    raise GlyphoneError(f"{key}: no file {name!r}; looked for {', '.join(map(str, _candidates(name)))}")
+
+
 def _candidates(root: str) -> list[Path]:
     path = Path(root).expanduser()
     return [path] if path.is_absolute() else [folder / path for folder in data_folders()]

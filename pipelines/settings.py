@@ -23,9 +23,11 @@ MODELS = {
     "text": "common.text:TextSettings",
     "prepare": "pipelines.stage_settings:PrepareSettings",
     "extract": "pipelines.stage_settings:ExtractSettings",
+    "language": "common.language.settings:LanguageSettings",
     "network": "common.network_settings:NetworkSettings",
     "training": "common.training.settings:TrainingSettings",
     "decoding": "common.decoding.settings:DecodingSettings",
+    "tune": "pipelines.stage_settings:TuneSettings",
     "evaluate": "pipelines.stage_settings:EvaluateSettings",
     "report": "pipelines.stage_settings:ReportSettings",
 }

@@ -1,5 +1,7 @@
 """The small sections of ``params.yaml`` that belong to one stage each."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -21,6 +23,19 @@ class ExtractSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_rejected: float = Field(0.05, ge=0, le=1)
+
+
+class TuneSettings(BaseModel):
+    """What stage tune tries on validation data; engine ``beam_lm`` only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Every alpha is tried with every beta at the first beam width, then the best of them with every other width.
+    alphas: tuple[float, ...] = Field((0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
+    betas: tuple[float, ...] = Field((-1.0, 0.0, 1.0, 2.0), min_length=1)
+    beam_widths: tuple[int, ...] = Field((16, 64), min_length=1)
+    # What is to be least: errors in words or in characters; the other one decides where it is equal.
+    errors: Literal["words", "characters"] = "words"
 
 
 class EvaluateSettings(BaseModel):

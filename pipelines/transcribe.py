@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 from common.errors import GlyphoneError, run
 
 if TYPE_CHECKING:
+    from common.decoding import DecodingSettings
     from pipelines.outputs import Documents, Rows
     from pipelines.recogniser import Recogniser, Result
 
+ENGINES = ("greedy", "beam", "beam_lm", "ctcdecode")
 # A file alone and among others may differ in the last bits of a sum, never by this much.
 CONFIDENCE_TOLERANCE = 1e-3
 
@@ -64,14 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-f", "--format", type=str.lower, help="of the list above; default: the ending of OUT, else txt"
     )
-    parser.add_argument("--engine", choices=("greedy", "beam"), default="greedy", help="decoder: %(default)s")
-    parser.add_argument("--beam-width", metavar="W", type=_positive, default=16, help="of --engine beam: %(default)s")
+    parser.add_argument("--engine", choices=ENGINES, help="decoder; default: the model's own, as tuned")
+    parser.add_argument("--beam-width", metavar="W", type=_positive, help="of the beam engines; default: as tuned")
     parser.add_argument(
-        "--alternatives",
-        metavar="N",
-        type=_positive,
-        default=0,
-        help="further texts of --engine beam: jsonl, page",
+        "--alternatives", metavar="N", type=_positive, help="further texts of the beam engines: jsonl, page"
+    )
+    parser.add_argument(
+        "--whitelist", metavar="CHARACTERS", type=_some, help="write only these; default: all of the alphabet"
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
     parser.add_argument(
@@ -85,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--restart", action="store_true", help="begin OUT anew, whatever is there")
     parser.add_argument("--quiet", action="store_true", help="no progress; failures are still named")
     return parser
+
+
+def _some(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("at least one character is needed")
+    return text
 
 
 def _positive(text: str) -> int:
@@ -116,27 +123,57 @@ def _output(options: argparse.Namespace, unit: str, paths: list[str]) -> "Rows |
 
     from pipelines.outputs import choose_format, open_output
 
-    if options.alternatives and options.engine != "beam":
-        raise GlyphoneError(f"--alternatives {options.alternatives}: of --engine beam only, not {options.engine}")
+    decoding = _decoding(options)
+    if options.alternatives and decoding.engine == "greedy":
+        raise GlyphoneError(f"--alternatives {options.alternatives}: greedy has none; --engine beam is needed")
     form = choose_format(options.format, options.output, unit)
-    engine = f"beam {options.beam_width}" if options.engine == "beam" else options.engine
-    engine += f", {options.alternatives} alternatives" if options.alternatives else ""
     description = (options.model / "bundle.json").read_bytes()
-    origin = {"engine": engine, "format": form, "model": hashlib.sha256(description).hexdigest()[:16]}
+    origin = {
+        "engine": _engine(decoding, options.model),
+        "format": form,
+        "model": hashlib.sha256(description).hexdigest()[:16],
+    }
     return open_output(form, unit, paths, options.output, origin, options.restart, _print)
+
+
+def _decoding(options: argparse.Namespace) -> "DecodingSettings":
+    """The model's own settings, with what the options say laid over."""
+    from common.decoding.decoder import chosen_settings
+
+    asked = {
+        "engine": options.engine,
+        "beam_width": options.beam_width,
+        "num_alternatives": options.alternatives,
+        "whitelist": options.whitelist,
+    }
+    return chosen_settings(options.model).model_copy(update={key: each for key, each in asked.items() if each})
+
+
+def _engine(decoding: "DecodingSettings", model: Path) -> str:
+    """What decides the texts beside the network: results of other decoders must not stand in the same file."""
+    whitelist = "" if decoding.whitelist is None else f" {decoding.whitelist!r}"
+    if decoding.engine == "greedy":
+        return decoding.engine + whitelist
+    if decoding.engine != "beam_lm":
+        alternatives = f", {decoding.num_alternatives} alternatives" if decoding.num_alternatives else ""
+        return f"{decoding.engine} {decoding.beam_width}{alternatives}{whitelist}"
+    import hashlib
+
+    from common.decoding.places import LANGUAGE_FOLDER
+
+    digest = hashlib.sha256(decoding.model_dump_json().encode())
+    for path in sorted((model / LANGUAGE_FOLDER).glob("*")):
+        digest.update(path.read_bytes())
+    return f"beam_lm {digest.hexdigest()[:16]}"
 
 
 def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | Documents") -> dict[str, str]:
     """Write the result of each file; return the files that could not be read, path → reason."""
     from tqdm import tqdm
 
-    from common.decoding import DecodingSettings
     from pipelines.recogniser import Recogniser
 
-    decoding = DecodingSettings(
-        engine=options.engine, beam_width=options.beam_width, num_alternatives=options.alternatives
-    )
-    recogniser = Recogniser.load(options.model, options.device, decoding)
+    recogniser = Recogniser.load(options.model, options.device, _decoding(options))
     reasons: dict[str, str] = {}
     # Closed where writing fails or a user interrupts: the bar gives way to the message.
     with closing(_followed(recogniser.transcribe_all(paths, options.batch_frames), len(paths), options)) as results:

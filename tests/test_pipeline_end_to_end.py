@@ -16,7 +16,7 @@ from benchmarks.recipes import override
 from benchmarks.workspace import commit, copy_tree, environment
 
 MODALITIES = ("audio", "ocr")
-STAGES = ("prepare", "extract", "train", "evaluate", "report")
+STAGES = ("prepare", "extract", "train", "lm", "tune", "evaluate", "report")
 RECIPE = "tests/recipes/mini.yaml"
 # What eight epochs of the miniature reach with room to spare; a network that learned nothing stays at 0.8 to 1.
 MOST_CHARACTER_ERRORS = {"audio": 0.65, "ocr": 0.4}
@@ -168,14 +168,14 @@ def test_plots_are_drawn_without_a_network(copy: Copy) -> None:
     assert mistakes == []
 
 
-def test_prepare_extract_and_train_give_the_same_bytes_twice(copy: Copy) -> None:
+def test_all_up_to_the_evaluation_give_the_same_bytes_twice(copy: Copy) -> None:
     folders = [f"{top}/{modality}" for top in ("data", "models") for modality in MODALITIES]
     before = copy.digests(*folders)
     for folder in folders:
         shutil.rmtree(copy.folder / folder)
     shutil.rmtree(copy.folder / ".state", ignore_errors=True)
     for modality in MODALITIES:
-        for stage in ("prepare", "extract", "train"):
+        for stage in ("prepare", "extract", "train", "lm", "tune"):
             copy.run(f"pipelines.{stage}", modality)
     again = copy.digests(*folders)
     names = {name for name in before if not name.endswith(".gitignore")}

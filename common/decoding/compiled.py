@@ -28,6 +28,11 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
         return numba.njit(nogil=True, **options)(function)
 
 
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile as a part of its callers: a call with many arrays costs more than it does, by counting references."""
+    return numba.njit(nogil=True, inline="always")(function)
+
+
 @cache
 def _digest(folders: frozenset[Path]) -> str:
     """Of all Python files in the folders."""

@@ -58,7 +58,8 @@ class Hypothesis:
         language_score: natural logarithm of the language model's probability; 0 without one.
         confidence: geometric mean of the symbols' confidences; without symbols, of the posterior of the blank.
         symbols, words: places are in emission slices until ``in_units`` converts them.
-        alternatives: further (text, score) pairs, best first, without the best one.
+        alternatives: further (text, score) pairs, best first, without the best one; with a language model the score is
+            the weighted sum that the texts are ordered by.
     """
 
     text: str

@@ -4,18 +4,34 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
 
 class DecodingSettings(BaseModel):
     """How emissions become text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # greedy: the best label of each slice; beam: prefix beam search, which sums over alignments;
-    # ctcdecode: the same search by the package of that name, where it can be imported.
-    engine: Literal["greedy", "beam", "ctcdecode"] = "greedy"
-    # Prefixes kept after each slice, engines beam and ctcdecode. docs/decoding.md has the search error by width.
+    # greedy: the best label of each slice; beam: prefix beam search, which sums over alignments; beam_lm: the same with
+    # the language model of stage lm; ctcdecode: the search of beam by the package of that name, where it is installed.
+    engine: Literal["greedy", "beam", "beam_lm", "ctcdecode"] = "greedy"
+    # Prefixes kept after each slice, all engines but greedy. docs/decoding.md has the search error by width.
     beam_width: Annotated[int, Field(ge=1, le=10_000)] = 100
-    # Further texts beside the best one, engines beam and ctcdecode; at most beam_width - 1 are found.
+    # Further texts beside the best one, all engines but greedy; at most beam_width - 1 are found.
     num_alternatives: Annotated[int, Field(ge=0, le=10_000)] = 0
     # The only characters that may be written, a space among them if it may; none: all of the alphabet.
     whitelist: Annotated[str, Field(min_length=1)] | None = None
+    # What follows is of engine beam_lm; scores are natural logarithms. Stage tune chooses alpha, beta and beam_width.
+    # Prefixes this much worse than the best one are dropped after each slice; narrower is quicker.
+    beam_margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
+    # Weight of the n-grams' log-probability.
+    alpha: Annotated[float, Field(ge=0, le=100)] = 0.5
+    # Added for each word (word n-grams) or character (character n-grams).
+    beta: Finite = 1.0
+    # Words that the language model has learned from: none: no word is special; open: words outside cost
+    # unknown_score; closed: there are no others. Word n-grams always have their words: none is open there.
+    lexicon: Literal["none", "open", "closed"] = "none"
+    # Added for each word outside the lexicon.
+    unknown_score: Finite = -10.0
+    # Word → added wherever it is written; it belongs to the lexicon.
+    hotwords: dict[str, Finite] = {}

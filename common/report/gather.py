@@ -107,6 +107,8 @@ def _facts(sources: Sources, decoding: Mapping[str, Any]) -> list[tuple[str, str
 def _decoder(decoding: Mapping[str, Any]) -> str:
     if decoding["engine"] == "greedy":
         return "greedy"
+    if decoding["engine"] == "beam_lm":
+        return "beam search with a language model, as tuned on validation data"
     by = " by ctcdecode" if decoding["engine"] == "ctcdecode" else ""
     return f"beam search{by}, {plural(decoding['beam_width'], 'prefix', 'prefixes')}"
 

@@ -1,0 +1,146 @@
+"""Decoding with a 4-gram word model, ours and a peer's in turn: the time for the same words, right as often.
+
+Emissions and text are those of ``decoding/make_emissions.py`` of the data folder. Its emissions end within a word,
+which no word model can write, so each is cut behind its last whole word. Every decoder chooses its weights and width on
+one set of emissions (the quickest setting with its fewest errors) and is timed on another one.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers import ask
+from benchmarks.result import Result
+from benchmarks.workspace import data_folder
+from common.decoding.alignment import align
+from common.decoding.fusion import FusedSearch, Weights
+from common.errors import GlyphoneError
+from common.language.arpa import read_arpa, write_arpa
+from common.language.kneser_ney import train
+from common.scoring import Counts, count_words
+
+NUM_TEXTS, ORDER, NUM_FRAMES, ROUNDS = 20_000, 4, 400, 5
+NUM_EMISSIONS = {"tuning": 96, "test": 96}
+SEEDS = {"tuning": 2, "test": 1}
+SETTINGS = [
+    {"alpha": alpha, "beta": beta, "width": width, "margin": margin}
+    for width in (6, 8, 16, 32)
+    for margin in (8.0, 12.0)
+    for alpha, beta in ((0.4, 1.0), (0.8, 1.0), (1.2, 2.0))
+]
+
+
+class Race:
+    """Data, language model and our decoder, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sets = {name: self._emissions(name) for name in SEEDS}
+        corpus = folder / "text.txt"
+        self._make("--corpus", str(NUM_TEXTS), str(corpus))
+        lines = corpus.read_text(encoding="utf-8").splitlines()
+        self.arpa = folder / "words.arpa"
+        write_arpa(self.arpa, train([line.split() for line in lines], ORDER)[0])
+        self.words = sorted({word for line in lines for word in line.split()})
+        self.labels = self.sets["test"]["labels"].tolist()
+        self.search = FusedSearch(self.labels[1:], read_arpa(self.arpa), "word", Weights())
+
+    def ours(self, name: str, settings: dict[str, Any]) -> tuple[float, list[str]]:
+        """Processor seconds and texts."""
+        weights = Weights(settings["alpha"], settings["beta"], margin=settings["margin"])
+        search, width = self.search.with_weights(weights), settings["width"]
+        emissions = [np.ascontiguousarray(each) for each in self.sets[name]["log_probs"]]
+        search.search(emissions[0], width)
+        started = process_time()
+        found = [search.search(each, width)[0].labels for each in emissions]
+        seconds = process_time() - started
+        return seconds, ["".join(self.labels[label] for label in labels) for labels in found]
+
+    def theirs(self, script: str, name: str, settings: list[dict[str, Any]]) -> list[tuple[float, list[str]]]:
+        question = {"emissions": str(self.folder / f"{name}.npz"), "arpa": str(self.arpa), "words": self.words}
+        return [(each["seconds"], each["texts"]) for each in ask(script, question | {"settings": settings})]
+
+    def errors(self, name: str, texts: list[str]) -> Counts:
+        total = Counts(0, 0, 0, 0)
+        for reference, text in zip(self.sets[name]["texts"].tolist(), texts, strict=True):
+            total += count_words(reference, " ".join(text.split()))
+        return total
+
+    def _make(self, *arguments: str) -> None:
+        script = data_folder() / "decoding" / "make_emissions.py"
+        if not script.is_file():
+            raise GlyphoneError(f"{script}: no such file (set GLYPHONE_DATA to the folder of the real data)")
+        # Its first argument names the emissions' file even where it writes text.
+        subprocess.run([sys.executable, script, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    def _emissions(self, name: str) -> dict[str, np.ndarray]:
+        path = self.folder / f"{name}.npz"
+        numbers = ("--n", str(NUM_EMISSIONS[name]), "--frames", str(NUM_FRAMES), "--seed", str(SEEDS[name]))
+        self._make(str(path), *numbers)
+        with np.load(path) as data:
+            made = dict(data)
+        space = made["labels"].tolist().index(" ")
+        cut, texts = [], []
+        for log_probs, text, targets in zip(made["log_probs"], made["texts"].tolist(), made["targets"], strict=True):
+            labels = [label for label in targets.tolist() if label > 0]
+            last = max(place for place, label in enumerate(labels) if label == space)
+            cut.append(log_probs[: align(log_probs, labels)[last][0]])
+            texts.append(text.rpartition(" ")[0])
+        emissions = np.empty(len(cut), object)
+        emissions[:] = cut
+        found = {"log_probs": emissions, "labels": made["labels"], "texts": np.array(texts)}
+        np.savez(path, **found)
+        return found
+
+
+def race(script: str, peer: str, peer_settings: list[dict[str, Any]]) -> Result:
+    """The peer's processor time divided by ours, the median of rounds in turn.
+
+    Raises:
+        GlyphoneError: the peers or the data are missing, or ours makes more errors than the peer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = Race(Path(folder))
+        print(f"{peer}: choosing among {len(peer_settings)} settings", file=sys.stderr)
+        theirs = _choose(run, peer_settings, lambda settings: run.theirs(script, "tuning", settings))
+        print(f"ours: choosing among {len(SETTINGS)} settings", file=sys.stderr)
+        ours = _choose(run, SETTINGS, lambda settings: [run.ours("tuning", each) for each in settings])
+        rounds = []
+        for number in range(ROUNDS):
+            rounds.append((run.ours("test", ours), run.theirs(script, "test", [theirs])[0]))
+            print(f"round {number + 1}: {rounds[-1][0][0]:.3f} s, {rounds[-1][1][0]:.3f} s", file=sys.stderr)
+        counts = [run.errors("test", texts) for _, texts in rounds[-1]]
+        detail = {
+            "seconds": {"ours": median(ours[0] for ours, _ in rounds), peer: median(each[0] for _, each in rounds)},
+            "settings": {"ours": ours, peer: theirs},
+            "test_word_error_rate": {"ours": counts[0].rate, peer: counts[1].rate},
+            "test_words": counts[0].reference,
+            "rounds": ROUNDS,
+            "utterances": NUM_EMISSIONS["test"],
+            "seeds": SEEDS,
+            "time": "processor seconds of decoding, one thread",
+        }
+        if counts[0].errors > counts[1].errors:
+            raise GlyphoneError(
+                f"ours makes more errors than {peer}: {detail['test_word_error_rate']}; no ratio to tell"
+            )
+        return Result(median(theirs[0] / ours[0] for ours, theirs in rounds), "ratio", True, detail)
+
+
+def _choose(
+    run: Race,
+    settings: list[dict[str, Any]],
+    decode: Callable[[list[dict[str, Any]]], list[tuple[float, list[str]]]],
+) -> dict[str, Any]:
+    """The quickest of the settings with the fewest errors on the tuning set."""
+    results = decode(settings)
+    errors = [run.errors("tuning", texts).errors for _, texts in results]
+    best = [place for place in range(len(settings)) if errors[place] == min(errors)]
+    return settings[min(best, key=lambda place: results[place][0])]

@@ -1,0 +1,76 @@
+"""A decoder ready to use: settings, and for engine ``beam_lm`` the language model that a model folder carries.
+
+``decoding.json`` and the language model lie in the folder ``language`` of a bundle; stage tune writes them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from common.alphabet import Alphabet
+from common.decoding.engines import decode
+from common.decoding.fusion import FusedSearch, Weights
+from common.decoding.hypothesis import Hypothesis
+from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
+from common.decoding.settings import DecodingSettings
+from common.errors import GlyphoneError
+from common.files import read_json
+from common.language.folder import NO_LANGUAGE, Language, read_language
+
+
+class Decoder:
+    """Emissions of one sample, float32 [T, V], to a hypothesis; may be called from several threads."""
+
+    def __init__(self, alphabet: Alphabet, settings: DecodingSettings, language: Language = NO_LANGUAGE) -> None:
+        self.alphabet, self.settings = alphabet, settings
+        self._search = fused(alphabet, settings, language) if settings.engine == "beam_lm" else None
+
+    def __call__(self, log_probs: np.ndarray) -> Hypothesis:
+        return decode(log_probs, self.alphabet, self.settings, self._search)
+
+
+def decoder_of(folder: str | Path, alphabet: Alphabet, settings: DecodingSettings) -> Decoder:
+    """The decoder for a bundle; its language model is read only where the engine needs it."""
+    if settings.engine != "beam_lm":
+        return Decoder(alphabet, settings)
+    return Decoder(alphabet, settings, read_language(Path(folder) / LANGUAGE_FOLDER))
+
+
+def fused(alphabet: Alphabet, settings: DecodingSettings, language: Language) -> FusedSearch:
+    """The search with a language model. Raises GlyphoneError where there is nothing for it to know."""
+    words = None if settings.lexicon == "none" else language.words
+    if language.ngrams is None and not settings.hotwords:
+        raise GlyphoneError(
+            "engine beam_lm: there is no language model (language.unit is none) and there are no hotwords"
+        )
+    if settings.lexicon != "none" and not words:
+        raise GlyphoneError(f"lexicon {settings.lexicon!r}: the language model has no words; set language.unit")
+    return FusedSearch(alphabet.symbols, language.ngrams, language.unit, weights_of(settings), words)
+
+
+def weights_of(settings: DecodingSettings) -> Weights:
+    return Weights(
+        alpha=settings.alpha,
+        beta=settings.beta,
+        unknown_score=settings.unknown_score,
+        closed=settings.lexicon == "closed",
+        margin=settings.beam_margin,
+        hotwords=settings.hotwords,
+    )
+
+
+def chosen_settings(folder: str | Path, default: DecodingSettings | None = None) -> DecodingSettings:
+    """The settings that stage tune chose for a bundle; the default (greedy) where it has none.
+
+    Raises:
+        GlyphoneError: ``decoding.json`` is damaged or of another version.
+    """
+    path = Path(folder) / LANGUAGE_FOLDER / CHOSEN
+    if not path.is_file():
+        return default or DecodingSettings()
+    content = read_json(path)
+    try:
+        return DecodingSettings.model_validate(content["settings"])
+    except (ValidationError, KeyError, TypeError) as error:
+        raise GlyphoneError(f"{path}: not of this version of Glyphone: {str(error).splitlines()[0]}") from None

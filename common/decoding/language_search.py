@@ -1,0 +1,31 @@
+"""What a search with a language model gives, whichever one it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FusedBeam:
+    """One text that the search found.
+
+    Attributes:
+        labels: without blanks.
+        score: what the beams are ordered by: acoustic + alpha · language + all that is added.
+        acoustic: ln P(labels | emissions), summed over the alignments that the beam kept.
+        language: ln P(text) by the n-grams, its end included; 0 without n-grams.
+    """
+
+    labels: list[int]
+    score: float
+    acoustic: float
+    language: float
+
+
+class LanguageSearch(Protocol):
+    """As ``common.decoding.fusion.FusedSearch``."""
+
+    def search(self, log_probs: np.ndarray, beam_width: int, num_best: int = 1) -> Sequence[FusedBeam]:
+        """The best texts, best first, at least one."""

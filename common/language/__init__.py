@@ -1,0 +1,1 @@
+"""Language models: back-off n-grams of words or characters, read, learned and written; word lists as tries."""

@@ -1,0 +1,40 @@
+"""The trie of a word list, against sets of strings."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.language.lexicon import build_lexicon, label_arcs
+
+
+def follow(arcs, node, label):
+    """Where the label's arc leads, or -1."""
+    for arc in range(arcs.first[node], arcs.first[node + 1]):
+        if arcs.labels[arc] == label:
+            return int(arcs.targets[arc])
+    return -1
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text("abc\U0001f600", max_size=5), max_size=12))
+def test_beginnings_words_and_the_best_below(words):
+    lexicon = build_lexicon(words)
+    labels = ["c", "ab", "a", "\U0001f600", "b", "bca", "x"]
+    arcs = label_arcs(lexicon, labels)
+    own = sorted(set(words) - {""})
+    beginnings = {word[:length] for word in own for length in range(len(word) + 1)} | {""}
+    assert list(lexicon.words) == own
+    assert len(lexicon.table.word) == len(beginnings)
+    best = lexicon.best_below(np.arange(len(own), dtype=float))
+    nodes = {"": 0}
+    for beginning in sorted(beginnings, key=len):
+        if beginning:
+            nodes[beginning] = follow(arcs, nodes[beginning[:-1]], labels.index(beginning[-1]) + 1)
+        node = nodes[beginning]
+        assert node >= 0
+        assert lexicon.table.word[node] == (own.index(beginning) if beginning in own else -1)
+        assert best[node] == max((i for i, word in enumerate(own) if word.startswith(beginning)), default=-np.inf)
+    assert len(set(nodes.values())) == len(beginnings)
+    for beginning in beginnings:
+        for number, label in enumerate(labels, 1):
+            assert follow(arcs, nodes[beginning], number) == nodes.get(beginning + label, -1)

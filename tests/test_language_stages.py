@@ -1,0 +1,202 @@
+"""Stages lm and tune, and what evaluate and transcribe make of them, on a network that reads labels off the slices."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from common.bundle import read_bundle
+from common.decoding import DecodingSettings
+from common.decoding.decoder import Decoder, chosen_settings, decoder_of
+from common.emissions import emissions
+from common.errors import GlyphoneError, SettingsError
+from common.files import write_jsonl, write_text
+from common.language.folder import Language, read_language
+from common.scoring import count_words
+from common.store import Store
+from pipelines import evaluate, recipe, transcribe
+from pipelines.lm import learn_language
+from pipelines.recogniser import Recogniser
+from pipelines.tune import tune
+from tests.test_evaluate import make_project
+
+PARAMS = """
+seed: 5
+modalities: [audio]
+audio:
+  corpora: [{reader: synthetic}]
+  text: {case: upper}
+  language: LANGUAGE
+  decoding: DECODING
+  tune: {alphas: [0.5, 4.0], betas: [0.0, 1.0], beam_widths: [4, 8]}
+  evaluate: {bootstrap_samples: 50}
+"""
+SAMPLES = [
+    *[(f"t{i}", "train", text) for i, text in enumerate(["ABBA CAB", "DAD", "BAD CAB", "BAD", "BAD DAD"])],
+    ("v1", "validation", "BED"),
+    ("e1", "test", "DEAD BEE"),
+]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Makes a folder after prepare, extract and train; the settings of language and decoding are the arguments."""
+
+    def make(language="{unit: word, order: 3}", decoding="{engine: beam_lm}"):
+        make_project(tmp_path, "greedy")
+        rows = [{"id": id, "path": "x", "text": text, "group": "g", "split": split} for id, split, text in SAMPLES]
+        write_jsonl(tmp_path / "data" / "audio" / "samples.jsonl", rows)
+        write_text(tmp_path / "params.yaml", PARAMS.replace("LANGUAGE", language).replace("DECODING", decoding))
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return make
+
+
+def described(folder):
+    return json.loads((folder / "data/audio/language/language.json").read_text(encoding="utf-8"))
+
+
+def chosen(folder):
+    return json.loads((folder / "models/audio/language/decoding.json").read_text(encoding="utf-8"))
+
+
+def test_only_training_texts_are_learned(project):
+    folder = project()
+    learn_language("audio")
+    language = read_language(folder / "data/audio/language")
+    assert language.words == ("ABBA", "BAD", "CAB", "DAD")
+    assert set(language.ngrams.tokens) == {"<unk>", "<s>", "</s>", *language.words}
+    assert language.ngrams.order == 3
+    description = described(folder)
+    assert (description["num_texts"], description["num_words"]) == (5, 4)
+    # BED is unknown, its end is known.
+    assert (description["validation"]["tokens"], description["validation"]["unknown_share"]) == (2, 0.5)
+    assert description["validation"]["perplexity"] > 1
+    before = (folder / "data/audio/language/model.arpa.gz").read_bytes()
+    learn_language("audio")
+    assert (folder / "data/audio/language/model.arpa.gz").read_bytes() == before
+
+
+def test_a_text_file_teaches_too(project):
+    folder = project("{unit: char, order: 2, text: more.txt}")
+    (folder / "more.txt.gz").write_bytes(gzip.compress(b"feed  bee\n\nzoo\n"))
+    with pytest.raises(GlyphoneError, match=r"audio.language.text: no file 'more.txt'"):
+        learn_language("audio")
+    write_text(folder / "params.yaml", (folder / "params.yaml").read_text().replace("more.txt", "more.txt.gz"))
+    learn_language("audio")
+    language = read_language(folder / "data/audio/language")
+    assert language.words == ("ABBA", "BAD", "BEE", "CAB", "DAD", "FEED", "ZOO")
+    assert {"<space>", "Z"} <= set(language.ngrams.tokens)
+    assert described(folder)["num_texts"] == 7
+    (folder / "more.txt.gz").write_bytes(b"\x1f\x8bnonsense")
+    with pytest.raises(GlyphoneError, match=r"more.txt.gz, line 0: not a UTF-8 text"):
+        learn_language("audio")
+
+
+def test_a_changed_text_file_changes_the_settings(project, monkeypatch):
+    folder = project()
+    write_text(folder / "more.txt", "A\n")
+    tree = {"modalities": ["audio"], "audio": {"language": {"text": "more.txt"}}}
+    recipe.fill_text_digests(tree)
+    first = tree["audio"]["language"]["text_digest"]
+    write_text(folder / "more.txt", "B\n")
+    recipe.fill_text_digests(tree)
+    assert len(first) == 32 and tree["audio"]["language"]["text_digest"] != first
+
+
+def test_unit_none_learns_nothing(project):
+    folder = project("{unit: none}")
+    learn_language("audio")
+    assert sorted(path.name for path in (folder / "data/audio/language").iterdir()) == ["language.json"]
+    assert read_language(folder / "data/audio/language") == Language("none")
+    with pytest.raises(GlyphoneError, match="engine beam_lm: there is no language model"):
+        tune("audio", "cpu")
+
+
+def test_tune_needs_no_test_data_and_its_choice_is_what_evaluate_uses(project):
+    folder = project()
+    learn_language("audio")
+    kept = (folder / "data/audio/slices/test.arrow").read_bytes()
+    (folder / "data/audio/slices/test.arrow").unlink()
+    tune("audio", "cpu")
+    (folder / "data/audio/slices/test.arrow").write_bytes(kept)
+    content = chosen(folder)
+    assert len(content["tried"]) == 2 * 2 + 1
+    best = content["tried"][0]
+    assert best["word_errors"] == min(each["word_errors"] for each in content["tried"])
+    settings = chosen_settings(folder / "models/audio")
+    assert settings.engine == "beam_lm"
+    assert [getattr(settings, key) for key in ("alpha", "beta", "beam_width")] == [
+        best[key] for key in ("alpha", "beta", "beam_width")
+    ]
+    bundle = read_bundle(folder / "models/audio")
+    decoder = decoder_of(folder / "models/audio", bundle.alphabet, settings)
+    store = Store(folder / "data/audio/slices/validation.arrow")
+    found = [decoder(each).text for each in emissions(bundle.network, [store.slices(i) for i in range(len(store))])]
+    assert sum(count_words(r, h).errors for r, h in zip(store.texts, found, strict=True)) == best["word_errors"]
+    evaluate.evaluate("audio", "cpu")
+    metrics = json.loads((folder / "results/audio/metrics.json").read_text(encoding="utf-8"))
+    assert metrics["validation"]["words"]["errors"] == best["word_errors"]
+
+
+def test_the_bundle_alone_decodes_with_its_language_model(project):
+    folder = project()
+    learn_language("audio")
+    tune("audio", "cpu")
+    moved = folder / "elsewhere"
+    (folder / "models/audio").rename(moved)
+    recogniser = Recogniser.load(moved)
+    assert recogniser.decoding == chosen_settings(moved)
+    log_probs = torch.full((6, 7), -6.0).log_softmax(1)
+    log_probs[range(6), [2, 0, 2, 0, 0, 0]] = -0.01  # "AA": no word of the training texts
+    assert recogniser.decoder(log_probs.numpy()).language_score < 0
+    options = transcribe._parser().parse_args([str(moved), "x.wav"])
+    assert transcribe._decoding(options) == recogniser.decoding
+    options = transcribe._parser().parse_args([str(moved), "x.wav", "--engine", "greedy", "--beam-width", "3"])
+    assert (transcribe._decoding(options).engine, transcribe._decoding(options).beam_width) == ("greedy", 3)
+    # Another language model is another result: it must not go on in the same file.
+    before = transcribe._engine(recogniser.decoding, moved)
+    (moved / "language" / "words.txt").write_text("OTHER\n")
+    assert transcribe._engine(recogniser.decoding, moved) != before
+
+
+@pytest.mark.parametrize("engine", ["greedy", "beam"])
+def test_without_a_language_model_tune_reads_no_data(project, engine):
+    folder = project("{unit: none}", f"{{engine: {engine}, beam_width: 7}}")
+    for path in [*Path("data").rglob("*.arrow"), folder / "models/audio/model.safetensors"]:
+        path.unlink()
+    tune("audio", "cpu")
+    assert set(chosen(folder)) == {"settings"}
+    assert chosen_settings(folder / "models/audio") == DecodingSettings(engine=engine, beam_width=7)
+
+
+def test_a_closed_lexicon_corrects_what_the_network_says(project):
+    folder = project(decoding="{engine: beam_lm, lexicon: closed}")
+    learn_language("audio")
+    language = read_language(folder / "data/audio/language")
+    bundle = read_bundle(folder / "models/audio")
+    store = Store(folder / "data/audio/slices/validation.arrow")
+    assert store.texts[1] == "BAD"  # the network says BED
+    settings = DecodingSettings(engine="beam_lm", beam_width=64, lexicon="closed")
+    (log_probs,) = emissions(bundle.network, [store.slices(1)])
+    assert Decoder(bundle.alphabet, settings, language)(log_probs).text == "BAD"
+
+
+def test_mistakes_are_told(project):
+    folder = project()
+    with pytest.raises(GlyphoneError, match=r"no language model there, language.json is missing; stages lm and tune"):
+        decoder_of(
+            folder / "models/audio", read_bundle(folder / "models/audio").alphabet, DecodingSettings(engine="beam_lm")
+        )
+    write_text(folder / "models/audio/language/decoding.json", '{"settings": {"engine": "magic"}}')
+    with pytest.raises(GlyphoneError, match=r"decoding.json: not of this version of Glyphone"):
+        chosen_settings(folder / "models/audio")
+    write_text(folder / "data/audio/language/language.json", '{"format_version": 9, "unit": "word"}')
+    with pytest.raises(GlyphoneError, match=r"format_version 9, unit 'word'; this version of Glyphone reads 1"):
+        read_language(folder / "data/audio/language")
+    project("{unit: letter, order: 0}")
+    with pytest.raises(SettingsError, match=r"(?s)language.unit.*language.order"):
+        learn_language("audio")
