@@ -204,7 +204,7 @@ def test_what_is_refused(model, sounds, tmp_path):
         call(model, sounds, "-f", "srt", "-o", tmp_path / "file")
     with pytest.raises(GlyphoneError, match="'docx': this model's are txt, jsonl, csv, ctm, srt, textgrid, trn, vtt"):
         call(model, sounds, "-f", "docx")
-    with pytest.raises(GlyphoneError, match="--alternatives 2: of --engine beam only"):
+    with pytest.raises(GlyphoneError, match="--alternatives 2: greedy has none"):
         call(model, sounds, "--alternatives", 2)
     (tmp_path / "out" / "one.srt").mkdir(parents=True)
     with pytest.raises(GlyphoneError, match=r"one\.srt: cannot be written"):
