@@ -6,6 +6,8 @@ All work on normalised slices (mean 0 and variance 1 a feature), in numpy. Every
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+EQUALISER_TERMS = 4
+
 
 class AugmentSettings(BaseModel):
     """How far slices are changed; each range is drawn from anew for each sample and epoch."""
@@ -18,6 +20,9 @@ class AugmentSettings(BaseModel):
     speed_change: float = Field(0.1, ge=0, le=0.5)
     # Vocal-tract length: frequencies are multiplied by 1 - x to 1 + x (on the axis of the features).
     vocal_tract_change: float = Field(0.05, ge=0, le=0.3)
+    # Microphone: a smooth random curve over frequency of this standard deviation, in standard deviations of the slices.
+    # For slices.normalise: spectrum; where each feature has its own mean, microphones are mostly gone already.
+    equaliser: float = Field(0.0, ge=0, le=2)
     # Level: a constant of up to ± x standard deviations is added to the utterance.
     gain: float = Field(0.1, ge=0, le=2)
     # Tone: a slope over frequency, up to ± x standard deviations at both ends.
@@ -42,6 +47,7 @@ def augment(slices: np.ndarray, settings: AugmentSettings, generator: np.random.
     changed = _cut(slices, settings.edge_cut, generator)
     changed = _speed(changed, settings.speed_change, generator)
     changed = _vocal_tract(changed, settings.vocal_tract_change, generator)
+    changed = _equalised(changed, settings.equaliser, generator)
     changed = _tone_and_noise(changed, settings, generator)
     _mask_time(changed, settings, generator)
     _mask_frequency(changed, settings, generator)
@@ -72,6 +78,20 @@ def _vocal_tract(slices: np.ndarray, change: float, generator: np.random.Generat
         return slices
     positions = np.arange(slices.shape[1]) * generator.uniform(1 - change, 1 + change)
     return _interpolated(slices.T, positions).T
+
+
+def _equalised(slices: np.ndarray, deviation: float, generator: np.random.Generator) -> np.ndarray:
+    """Cosines over frequency, the k-th with a random height of deviation / √k, added to all slices.
+
+    Mean and variance over all values are then what they were, since normalisation would have seen to that.
+    """
+    if not deviation:
+        return slices
+    terms = np.arange(1, EQUALISER_TERMS + 1)
+    heights = generator.standard_normal(EQUALISER_TERMS) * deviation / np.sqrt(terms)
+    changed = slices + heights @ np.cos(terms[:, None] * np.linspace(0, np.pi, slices.shape[1]))
+    scale = slices.std() / max(changed.std(), np.finfo(np.float32).tiny)
+    return ((changed - changed.mean()) * scale + slices.mean()).astype(np.float32)
 
 
 def _interpolated(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -35,12 +35,15 @@ class ManifestSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # The table, relative to the root; its paths are relative to the table's own folder.
+    # The table, relative to the root; its paths are relative to the table's own folder. One that is not there, but in
+    # the folder that the command runs in, is taken too (a table of this repository); its paths start at the root.
     manifest: str = "manifest.tsv"
     # Other names of columns, beyond the usual ones: {"their name": "our name"}.
     columns: dict[str, str] = {}
     # Split of all rows where the table has no such column; empty: prepare splits by group.
     split: str = ""
+    # Licence of all rows where the table has no such column; it stands in the model card.
+    licence: str = ""
 
     @field_validator("split")
     @classmethod
@@ -134,10 +137,17 @@ def read_manifest(settings: ManifestSettings, root: Path, seed: int) -> Iterator
         yield from (sample for sample, _ in samples)
 
 
+def outside_table(manifest: str, root: Path) -> Path | None:
+    """The table where it is not below the root, but in the current folder; else None."""
+    table = Path(manifest)
+    return table if manifest and not (root / table).is_file() and table.is_file() else None
+
+
 def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[Sample, bool]]:
     """Samples, each with whether its row names a group."""
-    table = root / settings.manifest
-    folder = Path(settings.manifest).parent
+    outside = outside_table(settings.manifest, root)
+    table = outside or root / settings.manifest
+    folder = Path() if outside else Path(settings.manifest).parent
     aliases = ALIASES | {theirs.strip().lower(): ours for theirs, ours in settings.columns.items()}
     for row in read_table(table, required=("path", "text"), aliases=aliases):
         file = _text(row, "path")
@@ -161,7 +171,7 @@ def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[
             start=start,
             end=end,
             box=box,
-            licence=_text(row, "licence"),
+            licence=_text(row, "licence") or settings.licence,
         )
         yield sample, bool(group)
 

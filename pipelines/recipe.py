@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from common.download import fetch
 from common.errors import GlyphoneError, SettingsError, run
 from common.files import write_text
+from common.manifest import outside_table
 from pipelines.listing import file_digest, listing
 from pipelines.modalities import MODULES, modality
 from pipelines.roots import download_folder, find_file, find_root, resolve_root
@@ -104,7 +105,9 @@ def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
         hint = "or call with --download" if missing else ""
         if download and not missing:
             hint = f"or fetch it by hand: no checked download is known for {reader}"
-        entry["listing"] = listing(resolve_root(root, f"{key}.root", hint))
+        folder = resolve_root(root, f"{key}.root", hint)
+        table = outside_table(str(entry.get("manifest") or ""), folder)
+        entry["listing"] = listing(folder) + (f"+{file_digest(table)}" if table else "")
 
 
 def fill_text_digests(tree: Mapping[str, Any]) -> None:

@@ -79,6 +79,7 @@ def test_frequency_masks_keep_to_their_share(num_features: int, share: float, se
         only(gain=0.5),
         only(tilt=0.5),
         only(noise=0.5),
+        only(equaliser=0.3),
     ],
     ids=lambda chosen: ",".join(
         sorted(set(chosen.model_dump().items()) - set(OFF.model_dump().items()), key=str)[0][:1]
@@ -102,6 +103,22 @@ def test_vocal_tract_moves_a_peak_by_at_most_its_change() -> None:
     slices[:, 40] = 1
     peaks = [run(slices, only(vocal_tract_change=0.1), seed)[0].argmax() for seed in range(30)]
     assert 36 <= min(peaks) < 40 < max(peaks) <= 45
+
+
+@settings(max_examples=30, deadline=None)
+@given(num_slices=st.integers(2, 100), seed=st.integers(0, 9999), deviation=st.floats(0.1, 1))
+def test_an_equaliser_is_one_smooth_curve_for_all_slices(num_slices: int, seed: int, deviation: float) -> None:
+    slices = matrix(num_slices, 40)
+    changed = run(slices, only(equaliser=deviation), seed)
+    assert changed.mean() == pytest.approx(slices.mean(), abs=1e-3)
+    assert changed.std() == pytest.approx(slices.std(), abs=1e-3)
+    # Differences between slices keep their pattern, up to the one factor that keeps the variance.
+    before, after = np.diff(slices.astype(np.float64), axis=0), np.diff(changed.astype(np.float64), axis=0)
+    factor = (before * after).sum() / (before**2).sum()
+    np.testing.assert_allclose(after, factor * before, atol=1e-4)
+    curve = (changed / factor - slices).mean(axis=0)
+    assert np.ptp(curve) > 0.01
+    assert np.abs(np.diff(curve, 2)).max() < 0.15 * np.ptp(curve)
 
 
 def test_gain_is_one_constant_and_tilt_a_straight_line() -> None:

@@ -147,6 +147,21 @@ def test_wrong_settings_are_not_written(workspace: Path) -> None:
     assert not Path("params.yaml").exists()
 
 
+def test_a_table_of_the_repository_counts_in_the_listing(workspace: Path) -> None:
+    folder = workspace.parent / "corpus"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"1")
+    tree = {"modalities": ["audio"], "audio": {"corpora": [{"reader": "manifest", "root": str(folder)}]}}
+    entry = tree["audio"]["corpora"][0]
+    entry["manifest"] = "recipes/words.tsv"
+    seen = []
+    for text in ("path\ttext\n", "path\ttext\na.wav\thello\n"):
+        Path("recipes/words.tsv").write_text(text, "utf-8")
+        recipe.fill_listings(tree, download=False)
+        seen.append(entry["listing"])
+    assert seen[0] != seen[1] and all(each.startswith(listing(folder) + "+") for each in seen)
+
+
 def test_data_folder_of_the_environment_comes_first(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_corpus(workspace.parent / "data" / "corpus", rows(5, 1))
     monkeypatch.setenv("GLYPHONE_DATA", str(workspace.parent / "data"))

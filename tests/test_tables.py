@@ -83,6 +83,23 @@ def test_missing_file_is_named(tmp_path):
         read_text(tmp_path / "gone.tsv")
 
 
+def test_manifest_of_this_repository_names_files_below_the_root(tmp_path, monkeypatch):
+    corpus, house = tmp_path / "corpus", tmp_path / "house"
+    for folder in (corpus, house / "recipes"):
+        folder.mkdir(parents=True)
+    (house / "recipes" / "words.tsv").write_text("path\ttext\twhere\nwav/a.wav\there\t\n", "utf-8")
+    monkeypatch.chdir(house)
+    (only,) = read_manifest(ManifestSettings(manifest="recipes/words.tsv"), corpus, 0)
+    assert (only.path, only.text) == ("wav/a.wav", "here")
+    # One below the root goes before it, and its paths start at its own folder.
+    (corpus / "recipes").mkdir()
+    (corpus / "recipes" / "words.tsv").write_text("path\ttext\nb.wav\tthere\n", "utf-8")
+    (only,) = read_manifest(ManifestSettings(manifest="recipes/words.tsv"), corpus, 0)
+    assert (only.path, only.text) == ("recipes/b.wav", "there")
+    with pytest.raises(GlyphoneError, match=r"corpus/none\.tsv: no such file"):
+        list(read_manifest(ManifestSettings(manifest="none.tsv"), corpus, 0))
+
+
 def test_manifest_columns(tmp_path):
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "m.tsv").write_text(

@@ -1,0 +1,188 @@
+"""Find where each word of known transcripts stands: a table of words, to be read as a manifest.
+
+TABLE is a manifest (docs/data.md), its texts are normalised as the model's were. The result has a row a word: path,
+start and end in seconds (of text images left, top, right and bottom in pixels), text, group, confidence (geometric mean
+of the posteriors of the word's characters), and split and licence where TABLE has them. A word reaches half way to its
+neighbours, and at most the margin beyond its own characters. Samples that cannot be aligned are named at the end; then
+the exit code is 1.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import GlyphoneError, SampleError, run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from common.alphabet import Alphabet
+    from common.bundle import Bundle
+    from common.modality import Modality
+    from common.samples import Sample
+
+MARGINS = {"s": 0.25, "px": 10.0}
+COLUMNS = {"s": ("start", "end"), "px": ("left", "top", "right", "bottom")}
+# Samples that are read, then wait for the network together.
+CHUNK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedWord:
+    """A word of a transcript in emission slices [start, end), and its confidence in [0, 1]."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.align", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
+    parser.add_argument("table", metavar="TABLE", type=Path, help="manifest: columns path and text, and more")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, help="table to write (.tsv); default: print it")
+    parser.add_argument("--only", metavar="WORD", nargs="+", default=[], help="these words only, as aligned")
+    parser.add_argument("--margin", metavar="UNITS", type=float, help="seconds or pixels around a word (0.25 or 10)")
+    parser.add_argument("--min-confidence", metavar="P", type=float, default=0.0, help="leave out words below (0)")
+    options = parser.parse_args()
+    rows, reasons = align_table(options.model, options.table, set(options.only), options.margin, options.min_confidence)
+    text = "".join("\t".join(row) + "\n" for row in rows)
+    if options.output:
+        from common.files import write_text
+
+        write_text(options.output, text)
+    else:
+        sys.stdout.write(text)
+    for name, reason in reasons.items():
+        print(f"not aligned: {name}: {reason}", file=sys.stderr)
+    print(f"{len(rows) - 1} words, {len(reasons)} samples not aligned", file=sys.stderr)
+    return 1 if reasons else 0
+
+
+def align_table(
+    model: Path, table: Path, only: set[str], margin: float | None, min_confidence: float
+) -> tuple[list[list[str]], dict[str, str]]:
+    """Rows of the table of words, its header first, and id → reason of the samples that could not be aligned.
+
+    Raises:
+        GlyphoneError: no such model or table, or a margin or confidence that cannot be.
+    """
+    from common.bundle import read_bundle
+    from common.manifest import ManifestSettings, read_manifest
+    from common.progress import with_progress
+    from pipelines.modalities import modality
+
+    if not 0 <= min_confidence <= 1:
+        raise GlyphoneError(f"--min-confidence {min_confidence:g}: a number from 0 to 1 is needed")
+    bundle = read_bundle(model)
+    margin = MARGINS[bundle.unit] if margin is None else margin
+    if not 0 <= margin < math.inf:
+        raise GlyphoneError(f"--margin {margin:g}: a number from 0 on is needed, in {bundle.unit}")
+    kind = modality(bundle.modality)
+    samples = list(read_manifest(ManifestSettings(manifest=table.name), table.parent, 0))
+    more = [column for column in ("split", "licence") if any(getattr(sample, column) for sample in samples)]
+    rows = [["path", *COLUMNS[bundle.unit], "text", "group", "confidence", *more]]
+    reasons: dict[str, str] = {}
+    for first in with_progress(range(0, len(samples), CHUNK), math.ceil(len(samples) / CHUNK), "align", "chunk"):
+        for sample, found in _aligned(bundle, kind, table.parent, samples[first : first + CHUNK], margin):
+            if isinstance(found, str):
+                reasons[sample.id] = found
+                continue
+            for word, places in found:
+                if (not only or word.text in only) and word.confidence >= min_confidence:
+                    own = [sample.path, *places, word.text, sample.group, f"{word.confidence:.3f}"]
+                    rows.append([*own, *(getattr(sample, column) for column in more)])
+    return rows, reasons
+
+
+def words_of(log_probs: "np.ndarray", text: str, alphabet: "Alphabet", margin: float) -> list[AlignedWord]:
+    """Words of a normalised text in its emissions float32 [T, V], in order; no two of them overlap.
+
+    Args:
+        margin: in emission slices.
+
+    Raises:
+        SampleError: characters that the alphabet lacks, no text, or too few slices.
+    """
+    from common.decoding.alignment import align
+
+    if not text:
+        raise SampleError("empty_text", "its transcript is empty")
+    if missing := alphabet.unknown(text):
+        raise SampleError("unreadable", f"the model's alphabet lacks {missing}")
+    labels = alphabet.encode(text)
+    try:
+        places = align(log_probs, labels)
+    except ValueError as error:
+        raise SampleError("too_few_slices", str(error)) from None
+    cores: list[tuple[str, int, int, float]] = []
+    at = 0
+    for word in text.split(" "):
+        ranges = list(zip(labels[at : at + len(word)], places[at : at + len(word)], strict=True))
+        means = [float(log_probs[start:end, label].mean()) for label, (start, end) in ranges]
+        cores.append((word, ranges[0][1][0], ranges[-1][1][1], math.exp(sum(means) / len(means))))
+        at += len(word) + 1
+    found = []
+    for number, (word, start, end, confidence) in enumerate(cores):
+        before = (cores[number - 1][2] + start) / 2 if number else 0
+        behind = (end + cores[number + 1][1]) / 2 if number + 1 < len(cores) else len(log_probs)
+        found.append(AlignedWord(word, max(before, start - margin), min(behind, end + margin), confidence))
+    return found
+
+
+def _aligned(
+    bundle: "Bundle", kind: "Modality", root: Path, samples: Sequence["Sample"], margin: float
+) -> Iterator[tuple["Sample", str | list[tuple[AlignedWord, list[str]]]]]:
+    """Each sample with its words and their cells of the table, or with the reason why there are none."""
+    import numpy as np
+
+    from common.emissions import emissions
+    from common.store import halve
+    from common.text import TextSettings, normalise
+    from pipelines.roots import check_inside
+
+    front, spelling = kind.SliceSettings(**bundle.slice_settings), TextSettings(**bundle.text_settings)
+    read: list[tuple[np.ndarray, Any] | str] = []
+    for sample in samples:
+        try:
+            check_inside(sample, root)
+            signal = kind.load(sample, root)
+            read.append((halve(kind.slices(signal, front)).astype(np.float32), signal))
+        except SampleError as error:
+            read.append(str(error))
+    matrices = [each[0] for each in read if not isinstance(each, str)]
+    found = emissions(bundle.network, matrices, exact=True)
+    for sample, each in zip(samples, read, strict=True):
+        if isinstance(each, str):
+            yield sample, each
+            continue
+        slices, signal = each
+        length = kind.length(signal)
+        step = (length / max(1, len(slices)) if bundle.unit == "px" else bundle.step) * bundle.stride
+        try:
+            words = words_of(next(found), normalise(sample.text, spelling), bundle.alphabet, margin / step)
+        except SampleError as error:
+            yield sample, str(error)
+            continue
+        height = kind.height(signal)
+        yield sample, [(word, _cells(word, sample, step, length, height, bundle.unit)) for word in words]
+
+
+def _cells(word: AlignedWord, sample: "Sample", step: float, length: float, height: float, unit: str) -> list[str]:
+    """Place of a word in its file: seconds to the millisecond, or the edges of a box in whole pixels."""
+    start, end = word.start * step, min(word.end * step, length)
+    if unit == "s":
+        return [f"{(sample.start or 0.0) + place:.3f}" for place in (start, end)]
+    left, top = sample.box[:2] if sample.box else (0, 0)
+    return [str(edge) for edge in (left + math.floor(start), top, left + math.ceil(end), top + round(height))]
+
+
+if __name__ == "__main__":
+    run(main)
