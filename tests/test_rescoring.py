@@ -136,7 +136,7 @@ audio:
   text: {case: upper}
   language: LANGUAGE
   decoding: DECODING
-  tune: {alphas: [0.0], betas: [0.0], beam_widths: [8], rescoring_weights: [0.5, 2.0], length_bonuses: [0.0, 0.5]}
+  tune: {alphas: [0.0], betas: [0.0], beam_widths: [60], rescoring_weights: [0.5, 2.0], length_bonuses: [0.0, 0.5]}
   evaluate: {bootstrap_samples: 50}
 """
 CHARACTERS = "{num_hidden: 12, num_embedded: 6, dropout: 0.0, epochs: 12, batch_texts: 4, learning_rate: 2e-2}"
