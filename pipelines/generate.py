@@ -6,8 +6,9 @@ or a folder of language models: data/<modality>/language. The same call gives th
 
 import argparse
 import math
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common.errors import GlyphoneError, run
@@ -70,7 +71,7 @@ def _temperature(text: str) -> float:
     return value
 
 
-def _whole(least: int):
+def _whole(least: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         try:
             value = int(text)
@@ -83,5 +84,15 @@ def _whole(least: int):
     return parse
 
 
+def _command() -> int:
+    try:
+        main()
+    except BrokenPipeError:
+        # The reader has enough, e.g. `head`. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
 if __name__ == "__main__":
-    run(main)
+    run(_command)
