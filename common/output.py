@@ -35,6 +35,7 @@ def details(hypothesis: Hypothesis) -> dict[str, Any]:
         "confidence": rounded(hypothesis.confidence),
         "score": _finite(hypothesis.score),
         "language_score": _finite(hypothesis.language_score),
+        "character_score": _finite(hypothesis.character_score),
         "words": _parts(hypothesis.words),
         "characters": _parts(hypothesis.symbols),
         "alternatives": [{"text": text, "score": _finite(score)} for text, score in hypothesis.alternatives],

@@ -88,10 +88,10 @@ def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
 
 
 def decoder_for(bundle: "Bundle", model: Path, decoding: "DecodingSettings") -> "Decoder":
-    """The decoder; with engine beam_lm alpha, beta and width are those that stage tune chose."""
+    """The decoder; what stage tune chose (with engine beam_lm, and of rescoring) is taken from the model folder."""
     from common.decoding.decoder import chosen_settings, decoder_of
 
-    if decoding.engine == "beam_lm":
+    if decoding.engine == "beam_lm" or decoding.rescoring is not None:
         decoding = chosen_settings(model, decoding)
     return decoder_of(model, bundle.alphabet, decoding)
 

@@ -1,6 +1,7 @@
 """Language model stage: transcripts of the training split, and a text file if one is set → n-grams and a word list.
 
-With ``language.unit: none`` it writes that, and nothing else.
+With ``language.unit: none`` it writes that, and nothing else. With ``language.characters`` it learns a recurrent model
+of characters from the same texts too.
 """
 
 import argparse
@@ -20,34 +21,43 @@ def main() -> None:
 def learn_language(name: str) -> None:
     """Read samples and settings of one modality; write ``data/<name>/language``."""
     from common.files import read_jsonl
-    from common.language.folder import learn
+    from common.language.folder import CHARACTER_FILES, learn
     from common.text import normalise
     from pipelines import settings
     from pipelines.roots import find_file
 
-    chosen = settings.read(name, "language", "text")
-    samples = Path("data") / name / "samples.jsonl"
+    chosen = settings.read(name, "seed", "language", "text")
+    language = chosen.language
+    samples, folder = Path("data") / name / "samples.jsonl", Path("data") / name / "language"
     texts: dict[str, list[str]] = {"train": [], "validation": []}
-    if chosen.language.unit != "none":
+    if language.unit != "none" or language.characters:
         for row in read_jsonl(samples):
             if row["split"] in texts:  # test texts teach nothing
                 texts[row["split"]].append(row["text"])
 
     def all_texts() -> Iterator[str]:
         yield from texts["train"]
-        if chosen.language.text:
-            path = find_file(chosen.language.text, f"{name}.language.text")
+        if language.text:
+            path = find_file(language.text, f"{name}.language.text")
             for line in lines_of(path):
                 yield normalise(line, chosen.text)
 
-    description = learn(Path("data") / name / "language", chosen.language, all_texts(), texts["validation"])
+    # What earlier settings left must not be taken for theirs.
+    for file in CHARACTER_FILES:
+        (folder / file).unlink(missing_ok=True)
+    description = learn(folder, language, all_texts(), texts["validation"])
     if description["unit"] != "none":
         found = description["validation"]
         print(
             f"{name}: {description['order']}-grams of {description['num_texts']} texts; validation: perplexity "
-            f"{found['perplexity']} a {chosen.language.unit}, unknown {found['unknown_share']}",
+            f"{found['perplexity']} a {language.unit}, unknown {found['unknown_share']}",
             file=sys.stderr,
         )
+    if language.characters:
+        from pipelines.lm_characters import write_character_model
+
+        held_out = texts["validation"]
+        write_character_model(name, folder, [*all_texts()], held_out, language, chosen.text, chosen.seed)
 
 
 def lines_of(path: Path) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The small sections of ``params.yaml`` that belong to one stage each."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,7 +26,7 @@ class ExtractSettings(BaseModel):
 
 
 class TuneSettings(BaseModel):
-    """What stage tune tries on validation data; engine ``beam_lm`` only."""
+    """What stage tune tries on validation data; engine ``beam_lm``, and ``decoding.rescoring``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +34,13 @@ class TuneSettings(BaseModel):
     alphas: tuple[float, ...] = Field((0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
     betas: tuple[float, ...] = Field((-1.0, 0.0, 1.0, 2.0), min_length=1)
     beam_widths: tuple[int, ...] = Field((16, 64), min_length=1)
+    # Of rescoring: every weight with every length bonus, and no rescoring at all.
+    rescoring_weights: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        (0.1, 0.2, 0.3, 0.5, 0.75, 1.0), min_length=1
+    )
+    length_bonuses: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field(
+        (0.0, 0.25, 0.5, 1.0), min_length=1
+    )
     # What is to be least: errors in words or in characters; the other one decides where it is equal.
     errors: Literal["words", "characters"] = "words"
 

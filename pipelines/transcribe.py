@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--whitelist", metavar="CHARACTERS", type=_some, help="write only these; default: all of the alphabet"
     )
+    parser.add_argument(
+        "--no-rescoring", action="store_true", help="the search's own order, also where a character model was tuned"
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
     parser.add_argument(
         "--batch-frames",
@@ -146,7 +149,11 @@ def _decoding(options: argparse.Namespace) -> "DecodingSettings":
         "num_alternatives": options.alternatives,
         "whitelist": options.whitelist,
     }
-    return chosen_settings(options.model).model_copy(update={key: each for key, each in asked.items() if each})
+    chosen = chosen_settings(options.model)
+    decoding = chosen.model_copy(update={key: each for key, each in asked.items() if each})
+    # Weights of rescoring hold for the scores of the engine that they were chosen for.
+    rescored = decoding.engine == chosen.engine and not options.no_rescoring
+    return decoding if rescored else decoding.model_copy(update={"rescoring": None})
 
 
 def _engine(decoding: "DecodingSettings", model: Path) -> str:
@@ -154,7 +161,7 @@ def _engine(decoding: "DecodingSettings", model: Path) -> str:
     whitelist = "" if decoding.whitelist is None else f" {decoding.whitelist!r}"
     if decoding.engine == "greedy":
         return decoding.engine + whitelist
-    if decoding.engine != "beam_lm":
+    if decoding.engine != "beam_lm" and decoding.rescoring is None:
         alternatives = f", {decoding.num_alternatives} alternatives" if decoding.num_alternatives else ""
         return f"{decoding.engine} {decoding.beam_width}{alternatives}{whitelist}"
     import hashlib
@@ -164,7 +171,7 @@ def _engine(decoding: "DecodingSettings", model: Path) -> str:
     digest = hashlib.sha256(decoding.model_dump_json().encode())
     for path in sorted((model / LANGUAGE_FOLDER).glob("*")):
         digest.update(path.read_bytes())
-    return f"beam_lm {digest.hexdigest()[:16]}"
+    return f"{decoding.engine} {digest.hexdigest()[:16]}"
 
 
 def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | Documents") -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Tune stage: slices of the validation split, model and language model → the decoder's settings, for the model folder.
 
 One pass of the network; then each alpha with each beta at the first beam width, and the best of them at the others. Of
-equal errors the smaller width, alpha and beta win. It never sees test data. With engines ``greedy`` and ``beam`` there
-is nothing to choose: the settings are written down as they are.
+equal errors the smaller width, alpha and beta win. With ``decoding.rescoring`` each weight with each length bonus
+follows, over the texts that the search finds then. It never sees test data. Where nothing is to be chosen (engines
+``greedy`` and ``beam`` without rescoring) the settings are written down as they are.
 """
 
 import argparse
@@ -37,30 +38,56 @@ def main() -> None:
 
 def tune(name: str, device: str = "auto") -> None:
     """Choose on ``data/<name>/slices/validation.arrow``; write ``models/<name>/language``."""
+    from common.decoding.decoder import fused, scorer_of
     from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
     from common.files import write_json
+    from common.language.folder import CHARACTER_FILES, FILES, NO_LANGUAGE, read_language
     from pipelines import settings
 
     chosen = settings.read(name, "decoding", "tune")
     source, target = Path("data") / name / "language", Path("models") / name / LANGUAGE_FOLDER
     target.mkdir(parents=True, exist_ok=True)
-    written: dict[str, Any] = {"settings": chosen.decoding.model_dump(mode="json")}
-    if chosen.decoding.engine == "beam_lm":
-        from common.language.folder import FILES, read_language
-
-        language = read_language(source)
+    best: DecodingSettings = chosen.decoding
+    fuses = best.engine == "beam_lm"
+    written: dict[str, Any] = {}
+    if fuses or best.rescoring is not None:
+        # Mistakes in the models end here, before the network runs.
+        language = read_language(source) if fuses else NO_LANGUAGE
+        scorer = scorer_of(source, best)
         alphabet, emissions, texts = _validation(name, device)
-        best, tried = choose(alphabet, chosen.decoding, chosen.tune, language, emissions, texts, f"{name}: tune")
-        written = {"settings": best.model_dump(mode="json"), "tried": tried, "samples": len(texts)}
-        for file in FILES:
-            if (source / file).is_file():
-                shutil.copyfile(source / file, target / file)
-        print(
-            f"{name}: alpha {best.alpha}, beta {best.beta}, beam width {best.beam_width}: "
-            f"validation WER {tried[0]['word_error_rate']}, CER {tried[0]['character_error_rate']}",
-            file=sys.stderr,
-        )
+        written["samples"] = len(texts)
+        if fuses:
+            best, tried = choose(alphabet, best, chosen.tune, language, emissions, texts, f"{name}: tune")
+            written["tried"] = tried
+            weights = f"alpha {best.alpha}, beta {best.beta}, beam width {best.beam_width}"
+            print(f"{name}: {weights}: {_rates(tried)}", file=sys.stderr)
+            _copy(FILES, source, target)
+        if scorer is not None:
+            from pipelines.tune_rescoring import choose_rescoring
+
+            search = fused(alphabet, best, language) if fuses else None
+            best, tried = choose_rescoring(
+                alphabet, best, chosen.tune, search, scorer, emissions, texts, f"{name}: rescoring"
+            )
+            written["rescoring_tried"] = tried
+            print(f"{name}: rescoring {best.rescoring or 'does not help'}: {_rates(tried)}", file=sys.stderr)
+    # For pipelines.generate too, so whether texts are rescored or not.
+    _copy(CHARACTER_FILES, source, target)
+    written["settings"] = best.model_dump(mode="json")
     write_json(target / CHOSEN, written)
+
+
+def _rates(tried: list[dict[str, Any]]) -> str:
+    return f"validation WER {tried[0]['word_error_rate']}, CER {tried[0]['character_error_rate']}"
+
+
+def _copy(names: Sequence[str], source: Path, target: Path) -> None:
+    """Copy the files that are there; of the others none stays."""
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+        else:
+            (target / name).unlink(missing_ok=True)
 
 
 def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"], list[str]]:
@@ -76,7 +103,7 @@ def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"],
     network = bundle.network.to(choose_device(device, "--device"))
     matrices = (store.slices(i) for i in range(len(store)))
     if not len(store):
-        raise GlyphoneError(f"{store.path}: there are no validation samples to choose alpha, beta and beam width on")
+        raise GlyphoneError(f"{store.path}: there are no validation samples to choose the decoder's settings on")
     found = list(with_progress(emissions(network, matrices), len(store), f"{name}: emissions"))
     return bundle.alphabet, found, list(store.texts)
 
@@ -98,6 +125,7 @@ def choose(
     """
     from common.decoding.decoder import fused, weights_of
     from common.progress import with_progress
+    from pipelines.tune_rescoring import errors_row
 
     search = fused(alphabet, decoding, language)
     first, *widths = tried.beam_widths
@@ -119,10 +147,7 @@ def choose(
     for alpha, beta, width in with_progress(points(), total, progress, "setting"):
         weights = weights_of(decoding.model_copy(update={"alpha": alpha, "beta": beta}))
         words, characters = errors_of(search.with_weights(weights), alphabet, emissions, texts, width)
-        row = {"alpha": alpha, "beta": beta, "beam_width": width}
-        row |= {"word_errors": words.errors, "word_error_rate": round(words.rate, 6)}
-        row |= {"character_errors": characters.errors, "character_error_rate": round(characters.rate, 6)}
-        rows.append(row)
+        rows.append({"alpha": alpha, "beta": beta, "beam_width": width, **errors_row(words, characters)})
     rows.sort(key=order)
     return decoding.model_copy(update={key: rows[0][key] for key in ("alpha", "beta", "beam_width")}), rows
 

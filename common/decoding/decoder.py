@@ -1,6 +1,6 @@
-"""A decoder ready to use: settings, and for engine ``beam_lm`` the language model that a model folder carries.
+"""A decoder ready to use: settings, and the language models that they ask for, which a model folder carries.
 
-``decoding.json`` and the language model lie in the folder ``language`` of a bundle; stage tune writes them.
+``decoding.json`` and the language models lie in the folder ``language`` of a bundle; stage tune writes them.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ from common.alphabet import Alphabet
 from common.decoding.engines import decode
 from common.decoding.fusion import FusedSearch, Weights
 from common.decoding.hypothesis import Hypothesis
+from common.decoding.language_search import TextScorer
 from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
 from common.decoding.settings import DecodingSettings
 from common.errors import GlyphoneError
@@ -22,19 +23,34 @@ from common.language.folder import NO_LANGUAGE, Language, read_language
 class Decoder:
     """Emissions of one sample, float32 [T, V], to a hypothesis; may be called from several threads."""
 
-    def __init__(self, alphabet: Alphabet, settings: DecodingSettings, language: Language = NO_LANGUAGE) -> None:
-        self.alphabet, self.settings = alphabet, settings
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        settings: DecodingSettings,
+        language: Language = NO_LANGUAGE,
+        scorer: TextScorer | None = None,
+    ) -> None:
+        self.alphabet, self.settings, self.scorer = alphabet, settings, scorer
         self._search = fused(alphabet, settings, language) if settings.engine == "beam_lm" else None
 
     def __call__(self, log_probs: np.ndarray) -> Hypothesis:
-        return decode(log_probs, self.alphabet, self.settings, self._search)
+        return decode(log_probs, self.alphabet, self.settings, self._search, self.scorer)
 
 
 def decoder_of(folder: str | Path, alphabet: Alphabet, settings: DecodingSettings) -> Decoder:
-    """The decoder for a bundle; its language model is read only where the engine needs it."""
-    if settings.engine != "beam_lm":
-        return Decoder(alphabet, settings)
-    return Decoder(alphabet, settings, read_language(Path(folder) / LANGUAGE_FOLDER))
+    """The decoder for a bundle; its language models are read only where the settings need them."""
+    languages = Path(folder) / LANGUAGE_FOLDER
+    language = read_language(languages) if settings.engine == "beam_lm" else NO_LANGUAGE
+    return Decoder(alphabet, settings, language, scorer_of(languages, settings))
+
+
+def scorer_of(folder: str | Path, settings: DecodingSettings) -> TextScorer | None:
+    """The character model of a language folder where texts are rescored, else None."""
+    if settings.rescoring is None:
+        return None
+    from common.language.character_folder import read_characters
+
+    return read_characters(folder)[0]
 
 
 def fused(alphabet: Alphabet, settings: DecodingSettings, language: Language) -> FusedSearch:

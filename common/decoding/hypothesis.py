@@ -56,6 +56,7 @@ class Hypothesis:
         score: natural logarithm of the acoustic probability: of the best path (greedy), or summed over all alignments
             that the beam kept (beam). 0 for no slices, -inf where the emissions allow no text.
         language_score: natural logarithm of the language model's probability; 0 without one.
+        character_score: the same of the character model that put the texts in order; 0 without one.
         confidence: geometric mean of the symbols' confidences; without symbols, of the posterior of the blank.
         symbols, words: places are in emission slices until ``in_units`` converts them.
         alternatives: further (text, score) pairs, best first, without the best one; with a language model the score is
@@ -69,6 +70,7 @@ class Hypothesis:
     words: tuple[Word, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
     language_score: float = 0.0
+    character_score: float = 0.0
 
 
 def checked(log_probs: np.ndarray, num_labels: int) -> np.ndarray:

@@ -16,12 +16,14 @@ class FusedBeam:
         score: what the beams are ordered by: acoustic + alpha · language + all that is added.
         acoustic: ln P(labels | emissions), summed over the alignments that the beam kept.
         language: ln P(text) by the n-grams, its end included; 0 without n-grams.
+        characters: ln P(text) by the character model, its end included; 0 where it was not asked.
     """
 
     labels: list[int]
     score: float
     acoustic: float
     language: float
+    characters: float = 0.0
 
 
 class LanguageSearch(Protocol):
@@ -29,3 +31,10 @@ class LanguageSearch(Protocol):
 
     def search(self, log_probs: np.ndarray, beam_width: int, num_best: int = 1) -> Sequence[FusedBeam]:
         """The best texts, best first, at least one."""
+
+
+class TextScorer(Protocol):
+    """As ``common.language.character_model.CharacterModel``."""
+
+    def scores(self, texts: Sequence[str]) -> np.ndarray:
+        """ln P of each text: float64 [N]."""

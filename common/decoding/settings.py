@@ -2,9 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class RescoringSettings(BaseModel):
+    """The texts that a search finds, put in a new order by the character model of stage lm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Texts of the search that are looked at; at most beam_width are found.
+    num_texts: Annotated[int, Field(ge=2, le=10_000)] = 20
+    # What ln P(text) by the character model counts beside the search's score. Stage tune chooses both.
+    weight: Annotated[float, Field(ge=0, le=100)] = 0.3
+    # Added for each character.
+    length_bonus: Finite = 0.0
 
 
 class DecodingSettings(BaseModel):
@@ -35,3 +48,12 @@ class DecodingSettings(BaseModel):
     unknown_score: Finite = -10.0
     # Word → added wherever it is written; it belongs to the lexicon.
     hotwords: dict[str, Finite] = {}
+    # Engines beam and beam_lm; needs language.characters. None: the search's best text is the result.
+    rescoring: RescoringSettings | None = None
+
+    @field_validator("rescoring")
+    @classmethod
+    def _needs_a_beam(cls, value: RescoringSettings | None, info: ValidationInfo) -> RescoringSettings | None:
+        if value is not None and info.data.get("engine") in ("greedy", "ctcdecode"):
+            raise ValueError(f"engine {info.data['engine']} finds no texts to choose from; allowed: beam, beam_lm")
+        return value

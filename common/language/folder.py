@@ -16,6 +16,8 @@ FORMAT_VERSION = 1
 DESCRIPTION, MODEL, WORDS = "language.json", "model.arpa.gz", "words.txt"
 # What a folder of a model holds; of unit none the description alone.
 FILES = (DESCRIPTION, MODEL, WORDS)
+# And of a character model: common.language.character_folder, which needs torch.
+CHARACTER_FILES = CHARACTER_DESCRIPTION, CHARACTER_WEIGHTS = "characters.json", "characters.safetensors"
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,11 @@ def _facts(sources: Sources, decoding: Mapping[str, Any]) -> list[tuple[str, str
 def _decoder(decoding: Mapping[str, Any]) -> str:
     if decoding["engine"] == "greedy":
         return "greedy"
+    rescored = ", rescored by a character model" if decoding.get("rescoring") else ""
     if decoding["engine"] == "beam_lm":
-        return "beam search with a language model, as tuned on validation data"
+        return f"beam search with a language model{rescored}, as tuned on validation data"
     by = " by ctcdecode" if decoding["engine"] == "ctcdecode" else ""
-    return f"beam search{by}, {plural(decoding['beam_width'], 'prefix', 'prefixes')}"
+    return f"beam search{by}, {plural(decoding['beam_width'], 'prefix', 'prefixes')}{rescored}"
 
 
 def _extent(units: float, bundle: dict[str, Any]) -> str:

@@ -1,0 +1,89 @@
+"""Stage lm's character model: learned (a killed run goes on), held against n-grams of characters, written."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from common.language.character_folder import write_characters
+from common.language.character_training import learn_characters
+from common.language.kneser_ney import train
+from common.language.settings import LanguageSettings
+from common.language.text import perplexity, tokens_of
+from common.text import TextSettings
+from common.training.checkpoint import digest_files, fingerprint
+
+# Resume states, outside of DVC's outs; of each modality the newest are kept.
+STATE = Path(".state") / "language"
+KEPT_STATES = 2
+ROOT = Path(__file__).parent.parent
+CODE = ("common/language/character_*.py", "common/recurrent/*.py", "common/modality.py")
+# What the model is held against, where n-grams of characters are not learned anyway.
+ORDER = 6
+# More would take gigabytes for a figure that only compares.
+MAX_COMPARED_CHARACTERS = 20_000_000
+
+
+def write_character_model(
+    name: str,
+    folder: Path,
+    texts: Sequence[str],
+    validation: Sequence[str],
+    language: LanguageSettings,
+    text_settings: TextSettings,
+    seed: int,
+) -> None:
+    """Learn the character model of one modality and write it into ``folder``.
+
+    Args:
+        texts, validation: normalised.
+    """
+    settings = language.characters
+    assert settings is not None
+    state = state_folder(name, fingerprint_of(texts, validation, language, seed))
+    learned = learn_characters(texts, validation, settings, seed, state)
+    order = language.order if language.unit == "char" else ORDER
+    found = f"{name}: character model, epoch {learned.best_epoch}: validation perplexity {learned.best_perplexity:.6g}"
+    ngrams = None
+    if sum(map(len, texts)) <= MAX_COMPARED_CHARACTERS:
+        model, _ = train((tokens_of(text, "char") for text in texts if text), order)
+        ngrams = {"order": order, **perplexity(model, "char", filter(None, validation))}
+        found += f", of {order}-grams of characters {ngrams['perplexity']}"
+    summary = {
+        "seed": seed,
+        "num_texts": sum(map(bool, texts)),
+        "num_parameters": sum(each.numel() for each in learned.model.network.parameters()),
+        "epochs": len(learned.history),
+        "best_epoch": learned.best_epoch,
+        "history": [{split: float(f"{each:.6g}") for split, each in row.items()} for row in learned.history],
+        "validation": {"perplexity": float(f"{learned.best_perplexity:.6g}"), "ngrams": ngrams},
+    }
+    write_characters(folder, learned.model, settings, text_settings, summary)
+    print(found, file=sys.stderr)
+
+
+def fingerprint_of(texts: Sequence[str], validation: Sequence[str], language: LanguageSettings, seed: int) -> str:
+    """Of all that decides the weights."""
+    assert language.characters is not None
+    free = {"checkpoint_minutes"}
+    return fingerprint(
+        {
+            "seed": seed,
+            "settings": language.characters.model_dump(mode="json", exclude=free),
+            "texts": fingerprint({"texts": list(texts), "validation": list(validation)}),
+            "code": digest_files([path for pattern in CODE for path in ROOT.glob(pattern)]),
+            "torch": torch.__version__,
+        }
+    )
+
+
+def state_folder(name: str, key: str) -> Path:
+    """The resume folder of exactly this run; older states beyond ``KEPT_STATES`` are removed."""
+    folder = STATE / name / key
+    folder.mkdir(parents=True, exist_ok=True)
+    others = [each for each in folder.parent.iterdir() if each != folder]
+    for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT_STATES - 1 :]:
+        shutil.rmtree(old)
+    return folder
