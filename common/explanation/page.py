@@ -38,8 +38,11 @@ def markdown(content: Mapping[str, Any], folder: str = "") -> str:
 
 
 def standalone(figure: Markup) -> str:
-    """A figure as an SVG file, with the style sheet that it needs in it."""
-    style = _style("figures.css")
+    """A figure as an SVG file, with the style sheet that it needs in it.
+
+    On a ground of its own: where it is shown, light and dark may be chosen by other rules.
+    """
+    style = _style("figures.css") + "svg { background: var(--card); }"
     return (
         str(figure)
         .replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
