@@ -200,9 +200,19 @@ def test_figures_are_whole_svg_whatever_stands_in_them(text, start, num_columns)
     texts = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts.count(text) >= 4 - text.isspace()
     assert figure(panels, window, f"says {text}", "name", [start + 0.2]) == drawn
-    for each in root.iter():
-        if x := each.get("x"):
-            assert 0 <= float(x) <= 760
+    assert all(0 <= float(each.get("x")) <= 760 for each in root.iter("{http://www.w3.org/2000/svg}text"))
+
+
+def test_a_column_stands_at_its_own_time():
+    """Also at the edge: it is cut there, and all others stay where they are."""
+    window = Window(1.0, 2.0, "s")
+    for start, end in ((1.0, 2.0), (0.8, 2.4)):
+        drawn = Heat(("a",), np.ones((4, 2)), start, end).draw(window, 0, "n")
+        (box,) = ET.fromstring(f"<svg>{drawn}</svg>").iter("mask")
+        left, width = float(box.get("x")), float(box.get("width"))
+        per_second = window.x(2.0) - window.x(1.0)
+        assert left == pytest.approx(window.x(1.0) + (start - 1.0) * per_second, abs=0.01)
+        assert width == pytest.approx((end - start) * per_second, abs=0.01)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])

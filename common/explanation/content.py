@@ -26,7 +26,7 @@ from common.report.wording import short
 DISTANCE = 80  # slices that gradients are followed back
 TOLD_DISTANCES = (1, 5, 10, 20, 40, 80)
 MAX_LAYERS = 3  # whose gates are shown
-MAX_WINDOW = 110  # emission slices in a figure, unless the user says which part
+MAX_WINDOW = 90  # emission slices in a figure, unless the user says which part
 BLANK_SIGN = "·"
 
 

@@ -6,6 +6,7 @@ over a rectangle of one colour. All data passes ``axes.tag``, which escapes; the
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,7 @@ from common.report.wording import short
 
 WIDTH, LEFT, RIGHT = 760, 104, 12  # drawing units of the view box
 GAP, AXIS = 12, 44  # between panels; below the last one
+LETTER = 13  # closer symbols stand on two lines
 LEVELS = 32  # of grey in a picture of a matrix: what the eye tells apart, and small files
 
 
@@ -30,8 +32,12 @@ class Window:
     unit: str
 
     def x(self, value: float) -> float:
-        share = (value - self.start) / (self.end - self.start)
-        return LEFT + min(max(share, 0.0), 1.0) * (WIDTH - LEFT - RIGHT)
+        """Drawing units; what lies outside of the window is drawn at its edge."""
+        return min(max(self.place(value), LEFT), WIDTH - RIGHT)
+
+    def place(self, value: float) -> float:
+        """Drawing units, of what lies outside too: columns at the edge are cut, not squeezed."""
+        return LEFT + (value - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT)
 
 
 class Panel(Protocol):
@@ -64,9 +70,11 @@ class Heat:
     style: str = "first"
 
     def draw(self, window: Window, top: int, name: str) -> Markup:
-        left, right = window.x(self.start), window.x(self.end)
+        left, right = window.place(self.start), window.place(self.end)
         box = f'x="{number(left)}" y="{top}" width="{number(right - left)}" height="{self.height}"'
-        parts = [_label(self.label, top, self.height)]
+        plane = f'x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{self.height}"'
+        clip = f'<clipPath id="{name}-clip"><rect {plane}/></clipPath><g clip-path="url(#{name}-clip)">'
+        parts = [_label(self.label, top, self.height), Markup(clip)]
         sides = [(self.style, self.values)]
         if self.values.min() < 0:
             sides.append(("second", -self.values))
@@ -79,7 +87,7 @@ class Heat:
                     f'<rect class="heat {style}" {box} mask="url(#{name}-{side})"/>'
                 )
             )
-        parts.append(Markup(f'<rect class="frame" {box}/>'))
+        parts += [Markup(f'<rect class="frame" {box}/>'), Markup("</g>")]
         return Markup("").join(parts)
 
 
@@ -120,10 +128,11 @@ class Symbols:
 
     label: Sequence[str]
     symbols: Sequence[tuple[str, float, float]]
-    height: int = 30
+    height: int = 38
 
     def draw(self, window: Window, top: int, name: str) -> Markup:
         parts = [_label(self.label, top, self.height)]
+        last = -math.inf  # where the letter before stands, if it was not lifted
         for place, (text, start, end) in enumerate(self.symbols):
             left, right = window.x(start), window.x(end)
             style = "odd" if place % 2 else "even"
@@ -134,8 +143,11 @@ class Symbols:
                     f'width="{number(max(right - left - 1, 1.0))}" height="5"/>'
                 )
             )
-            middle = number((left + right) / 2)
-            parts.append(tag(f'<text class="symbol" x="{middle}" y="{base - 5}">{{text}}</text>', text=visible(text)))
+            middle = (left + right) / 2
+            lift = LETTER if middle - last < LETTER else 0
+            last = -math.inf if lift else middle
+            at = f'x="{number(middle)}" y="{base - 5 - lift}"'
+            parts.append(tag(f'<text class="symbol" {at}>{{text}}</text>', text=visible(text)))
         return Markup("").join(parts)
 
 
