@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from common.decoding.fusion import FusedSearch
     from common.language.folder import Language
     from common.scoring import Counts
+    from common.store import Store
     from pipelines.stage_settings import TuneSettings
 
 
@@ -46,12 +47,16 @@ def tune(name: str, device: str = "auto") -> None:
     target.mkdir(parents=True, exist_ok=True)
     written: dict[str, Any] = {"settings": chosen.decoding.model_dump(mode="json")}
     if chosen.decoding.engine == "beam_lm":
+        from common.decoding.decoder import Decoder
         from common.language.folder import FILES, read_language
+        from pipelines.tuning_calibration import calibration_of
 
         language = read_language(source)
-        alphabet, emissions, texts = _validation(name, device)
+        alphabet, emissions, store = _validation(name, device)
+        texts = list(store.texts)
         best, tried = choose(alphabet, chosen.decoding, chosen.tune, language, emissions, texts, f"{name}: tune")
         written = {"settings": best.model_dump(mode="json"), "tried": tried, "samples": len(texts)}
+        written["calibration"] = calibration_of(Decoder(alphabet, best, language), emissions, store)
         for file in FILES:
             if (source / file).is_file():
                 shutil.copyfile(source / file, target / file)
@@ -63,8 +68,8 @@ def tune(name: str, device: str = "auto") -> None:
     write_json(target / CHOSEN, written)
 
 
-def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"], list[str]]:
-    """Alphabet, emissions and texts of the validation split."""
+def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"], "Store"]:
+    """Alphabet, emissions and samples of the validation split."""
     from common.bundle import read_bundle
     from common.device import choose_device
     from common.emissions import emissions
@@ -78,7 +83,7 @@ def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"],
     if not len(store):
         raise GlyphoneError(f"{store.path}: there are no validation samples to choose alpha, beta and beam width on")
     found = list(with_progress(emissions(network, matrices), len(store), f"{name}: emissions"))
-    return bundle.alphabet, found, list(store.texts)
+    return bundle.alphabet, found, store
 
 
 def choose(
