@@ -50,6 +50,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     from common.device import choose_device
     from common.files import write_json, write_jsonl, write_text
     from common.store import Store
+    from common.tuned_calibration import calibrated_for
 
     folder = Path("data") / name / "slices"
     stores = {split: Store(folder / f"{split}.arrow") for split in SPLITS}
@@ -61,6 +62,7 @@ def evaluate(name: str, device: str = "auto") -> None:
 
     seen = set(stores["train"].texts)
     decoder = decoder_for(bundle, model, chosen.decoding)
+    bundle = calibrated_for(bundle, model, chosen.decoding.engine)
     # Of the test set alone: on validation data the model has been calibrated.
     observed = {"test": (no_observations(), no_observations())}
     rows = {

@@ -93,9 +93,11 @@ class Recogniser:
         """
         from common.bundle import read_bundle
         from common.device import choose_device
+        from common.tuned_calibration import calibrated_for
 
         bundle = read_bundle(folder)
         decoding = decoding or chosen_settings(folder)
+        bundle = calibrated_for(bundle, folder, decoding.engine)
         return cls(bundle, choose_device(device, "device"), decoding, decoder_of(folder, bundle.alphabet, decoding))
 
     def transcribe(self, path: str | Path) -> Hypothesis:

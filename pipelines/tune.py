@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from common.decoding.fusion import FusedSearch
     from common.language.folder import Language
     from common.scoring import Counts
+    from common.store import Store
     from pipelines.stage_settings import TuneSettings
 
 
@@ -38,11 +39,12 @@ def main() -> None:
 
 def tune(name: str, device: str = "auto") -> None:
     """Choose on ``data/<name>/slices/validation.arrow``; write ``models/<name>/language``."""
-    from common.decoding.decoder import fused, scorer_of
+    from common.decoding.decoder import Decoder, fused, scorer_of
     from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
     from common.files import write_json
     from common.language.folder import CHARACTER_FILES, FILES, NO_LANGUAGE, read_language
     from pipelines import settings
+    from pipelines.tuning_calibration import calibration_of
 
     chosen = settings.read(name, "decoding", "tune")
     source, target = Path("data") / name / "language", Path("models") / name / LANGUAGE_FOLDER
@@ -54,7 +56,8 @@ def tune(name: str, device: str = "auto") -> None:
         # Mistakes in the models end here, before the network runs.
         language = read_language(source) if fuses else NO_LANGUAGE
         scorer = scorer_of(source, best)
-        alphabet, emissions, texts = _validation(name, device)
+        alphabet, emissions, store = _validation(name, device)
+        texts = list(store.texts)
         written["samples"] = len(texts)
         if fuses:
             best, tried = choose(alphabet, best, chosen.tune, language, emissions, texts, f"{name}: tune")
@@ -71,6 +74,9 @@ def tune(name: str, device: str = "auto") -> None:
             )
             written["rescoring_tried"] = tried
             print(f"{name}: rescoring {best.rescoring or 'does not help'}: {_rates(tried)}", file=sys.stderr)
+        if fuses or best.rescoring is not None:
+            decoder = Decoder(alphabet, best, language, scorer if best.rescoring is not None else None)
+            written["calibration"] = calibration_of(decoder, emissions, store)
     # For pipelines.generate too, so whether texts are rescored or not.
     _copy(CHARACTER_FILES, source, target)
     written["settings"] = best.model_dump(mode="json")
@@ -90,8 +96,8 @@ def _copy(names: Sequence[str], source: Path, target: Path) -> None:
             (target / name).unlink(missing_ok=True)
 
 
-def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"], list[str]]:
-    """Alphabet, emissions and texts of the validation split."""
+def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"], "Store"]:
+    """Alphabet, emissions and samples of the validation split."""
     from common.bundle import read_bundle
     from common.device import choose_device
     from common.emissions import emissions
@@ -105,7 +111,7 @@ def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"],
     if not len(store):
         raise GlyphoneError(f"{store.path}: there are no validation samples to choose the decoder's settings on")
     found = list(with_progress(emissions(network, matrices), len(store), f"{name}: emissions"))
-    return bundle.alphabet, found, list(store.texts)
+    return bundle.alphabet, found, store
 
 
 def choose(

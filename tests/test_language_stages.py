@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from common.bundle import read_bundle
+from common.calibration import Calibration
 from common.decoding import DecodingSettings
 from common.decoding.decoder import Decoder, chosen_settings, decoder_of
 from common.emissions import emissions
 from common.errors import GlyphoneError, SettingsError
-from common.files import write_jsonl, write_text
+from common.files import write_json, write_jsonl, write_text
 from common.language.folder import Language, read_language
 from common.scoring import count_words
 from common.store import Store
@@ -140,6 +141,11 @@ def test_tune_needs_no_test_data_and_its_choice_is_what_evaluate_uses(project):
     evaluate.evaluate("audio", "cpu")
     metrics = json.loads((folder / "results/audio/metrics.json").read_text(encoding="utf-8"))
     assert metrics["validation"]["words"]["errors"] == best["word_errors"]
+    # Confidences are put right by what was fitted on hypotheses of this decoder.
+    said = sum(len(text.split()) for text in found)
+    assert content["calibration"]["words"]["observations"] == said > 0
+    assert content["calibration"] != bundle.calibration_errors
+    assert metrics["calibration"]["validation"] == content["calibration"]
 
 
 def test_the_bundle_alone_decodes_with_its_language_model(project):
@@ -150,6 +156,19 @@ def test_the_bundle_alone_decodes_with_its_language_model(project):
     (folder / "models/audio").rename(moved)
     recogniser = Recogniser.load(moved)
     assert recogniser.decoding == chosen_settings(moved)
+    tuned = json.loads((moved / "language/decoding.json").read_text(encoding="utf-8"))
+    assert recogniser.bundle.calibration == Calibration.of_description(tuned["calibration"])
+    greedy = Recogniser.load(moved, decoding=DecodingSettings(engine="greedy"))
+    assert greedy.bundle.calibration == read_bundle(moved).calibration != recogniser.bundle.calibration
+    # A model that was tuned before there was one keeps that of train; a damaged one is told.
+    for damage, message in ((None, None), ({"words": {}}, "calibration: 'characters'")):
+        write_json(moved / "language/decoding.json", tuned | {"calibration": damage})
+        if message is None:
+            assert Recogniser.load(moved).bundle.calibration == greedy.bundle.calibration
+            continue
+        with pytest.raises(GlyphoneError, match=message):
+            Recogniser.load(moved)
+    write_json(moved / "language/decoding.json", tuned)
     log_probs = torch.full((6, 7), -6.0).log_softmax(1)
     log_probs[range(6), [2, 0, 2, 0, 0, 0]] = -0.01  # "AA": no word of the training texts
     assert recogniser.decoder(log_probs.numpy()).language_score < 0

@@ -4,6 +4,7 @@ Its lexicon decoder, as torchaudio sets it up: a trie of the words' spellings, s
 """
 
 import json
+import math
 import sys
 import time
 
@@ -44,7 +45,7 @@ for settings in question["settings"]:
         beam_size=settings["width"],
         beam_size_token=settings.get("tokens", len(labels)),
         beam_threshold=settings.get("threshold", 50.0),
-        lm_weight=settings["alpha"],
+        lm_weight=settings["alpha"] * math.log(10),  # its KenLM gives log10 P
         word_score=settings["beta"],
         unk_score=float("-inf"),
         sil_score=0.0,

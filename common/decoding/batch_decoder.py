@@ -2,18 +2,15 @@
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.decoding import beam
+from common.decoding.chosen_search import AcousticSearch, Model, Search, language_model
 from common.decoding.cutoffs import cut
 from common.decoding.shared_alignment import starts
-
-# (emissions [T, V] with blank 0, beam width) → labels int32 [K, L], lengths int32 [K], log-probabilities float64 [K].
-Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 class Found(NamedTuple):
@@ -21,7 +18,7 @@ class Found(NamedTuple):
 
     Attributes:
         labels: int32 [K, L], zero behind each length; lengths: int32 [K].
-        scores: float64 [K], log-probabilities, best first.
+        scores: float64 [K], log-probabilities, with a language model its share added, best first.
         timesteps: int32 [K, L], the slice where each label begins.
     """
 
@@ -56,8 +53,9 @@ class CTCBeamDecoder:
 
         Args:
             labels: V strings of any length; what stands at the blank's place does not matter.
-            model_path: a language model; none may be given yet.
-            alpha, beta: weights of the language model.
+            model_path: an ARPA file of word or character n-grams, plain or gzip; none: no language model.
+            alpha: weight of ln P of the language model, at least 0.
+            beta: added for each word, or each character with character n-grams.
             cutoff_top_n: only so many labels a slice are looked at, the most probable ones.
             cutoff_prob: of these only so many, best first, that their probabilities sum up to it.
             beam_width: prefixes kept after each slice, and rows of the result.
@@ -83,8 +81,10 @@ class CTCBeamDecoder:
         self._log_probs_input = bool(log_probs_input)
         others = [column for column in range(len(self._labels)) if column != self._blank]
         self._columns = np.array([self._blank, *others])
-        self.reset_params(alpha, beta)
-        self._search = chosen_search(self._labels, model_path, alpha, beta)
+        alpha, beta = _number("alpha", alpha), _number("beta", beta)
+        self._model: Model | None = None
+        if model_path is not None:
+            self._model = language_model([self._labels[column] for column in others], model_path, alpha, beta)
 
     def decode(self, probs: Any, seq_lens: Any = None) -> tuple[Any, Any, Any, Any]:
         """Decode a batch; numpy arrays come back, or torch tensors for a torch tensor.
@@ -95,7 +95,8 @@ class CTCBeamDecoder:
 
         Returns:
             beam_results: int32 [B, W, T] labels, zero behind each length.
-            beam_scores: float32 [B, W], -ln P, ascending; +inf where there is no beam.
+            beam_scores: float32 [B, W], -ln P, ascending; +inf where there is no beam. With a language model
+                -(ln P + alpha · ln P of the text and its end + beta · words or characters).
             timesteps: int32 [B, W, T], the slice where each label begins on the best alignment.
             out_lens: int32 [B, W].
 
@@ -109,22 +110,31 @@ class CTCBeamDecoder:
 
     def character_based(self) -> bool | None:
         """Whether the language model is one of characters; None without one."""
-        return None
+        return None if self._model is None else self._model.character_based
 
     def max_order(self) -> int | None:
         """Order of the language model; None without one."""
-        return None
+        return None if self._model is None else self._model.max_order
 
     def dict_size(self) -> int | None:
-        """Words that the language model knows; None without one."""
-        return None
+        """Words of the language model that the labels can spell, 0 with one of characters; None without one."""
+        return None if self._model is None else self._model.dict_size
 
     def reset_params(self, alpha: float, beta: float) -> None:
-        """Set the weights of the language model. Raises ValueError where one is not a finite number."""
-        self._alpha, self._beta = _number("alpha", alpha), _number("beta", beta)
+        """Set the weights of the language model. Raises ValueError where alpha or beta is not allowed."""
+        alpha, beta = _number("alpha", alpha), _number("beta", beta)
+        if self._model is not None:
+            self._model.set_weights(alpha, beta)
+
+    @property
+    def search(self) -> Search:
+        """The search that decoding uses now."""
+        return AcousticSearch() if self._model is None else self._model.search
 
     def _decode_one(self, log_probs: np.ndarray) -> Found:
-        return self._found(log_probs, *self._search(log_probs, self._beam_width))
+        search = self.search
+        found = search.extended(search.begin(self._beam_width), log_probs)
+        return self._found(log_probs, *search.results(found, self._beam_width, True))
 
     def _found(self, log_probs: np.ndarray, labels: np.ndarray, lengths: np.ndarray, scores: np.ndarray) -> Found:
         timesteps = starts(log_probs, labels, lengths)
@@ -156,21 +166,6 @@ class CTCBeamDecoder:
                 sample = np.log(sample)
         sample = cut(np.ascontiguousarray(sample), self._top_n, self._mass)
         return np.ascontiguousarray(sample[:, self._columns])
-
-
-def chosen_search(labels: Sequence[str], model_path: str | None, alpha: float, beta: float) -> Search:
-    """The search that a decoder's arguments ask for: the one place where a language model comes in.
-
-    Raises:
-        ValueError: a language model is asked for.
-    """
-    if model_path is not None:
-        raise ValueError(f"model_path {model_path!r}: CTCBeamDecoder has no language models yet; None is needed")
-
-    def acoustic(log_probs: np.ndarray, beam_width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return beam.results(beam.extended(beam.new_beam(beam_width), log_probs), beam_width)
-
-    return acoustic
 
 
 def packed(found: Sequence[Found], beam_width: int, num_slices: int) -> tuple[np.ndarray, ...]:

@@ -6,16 +6,18 @@ scored too.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from common.alphabet import BLANK
-from common.decoding.fusion_search import fused_search
-from common.decoding.knowledge import CHARACTERS, NOTHING, WORDS, Knowledge
+from common.decoding.fusion_beam import new_beam, texts, worths
+from common.decoding.fusion_search import extended
+from common.decoding.knowledge import CHARACTERS, WORDS, Knowledge
 from common.decoding.language_search import FusedBeam
-from common.errors import GlyphoneError
+from common.decoding.weights import UNITS, FusionError, Weights, check, check_weights
 from common.language.arpa import read_arpa
 from common.language.lexicon import build_lexicon, label_arcs
 from common.language.ngrams import BEGIN, END, UNKNOWN, Level, Ngrams
@@ -23,32 +25,8 @@ from common.language.text import SPACE_TOKEN
 from common.language.trie import MISSING_UNKNOWN, build
 
 _LN10 = math.log(10.0)
-_UNITS = {"word": WORDS, "char": CHARACTERS, "none": NOTHING}
-
-
-class FusionError(GlyphoneError, ValueError):
-    """A language model, labels and settings that do not go together."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What language is worth beside the emissions; all in nats.
-
-    Attributes:
-        alpha: factor of ln P of the n-grams.
-        beta: added for each word (word n-grams) or character (character n-grams).
-        unknown_score: added for each word outside the lexicon.
-        closed: no words outside the lexicon at all.
-        margin: prefixes this much worse than the best one are dropped after each slice; infinity: none.
-        hotwords: word → added wherever it is written; they belong to the lexicon.
-    """
-
-    alpha: float = 0.5
-    beta: float = 1.0
-    unknown_score: float = -10.0
-    closed: bool = False
-    margin: float = math.inf
-    hotwords: Mapping[str, float] = field(default_factory=dict)
+# ctcdecode's own penalty of a word that its model does not know.
+UNFINISHED = -1000.0
 
 
 class FusedSearch:
@@ -78,14 +56,15 @@ class FusedSearch:
             FusionError: labels, units and weights that do not go together.
         """
         weights = weights or Weights()
-        _check(labels, ngrams, unit, weights)
+        check(labels, ngrams, unit)
+        check_weights(weights)
         self.labels = tuple(labels)
         if words is None and unit == "word" and ngrams is not None:
             words = [token for token in ngrams.tokens if token not in (UNKNOWN, BEGIN, END)]
         if words is None and weights.closed:
             raise FusionError("a closed lexicon needs words: word n-grams, or a list")
         self.ngrams = ngrams or _no_ngrams()
-        self.unit = _UNITS[unit]
+        self.unit = UNITS[unit]
         self.has_words = words is not None or bool(weights.hotwords)
         # Without a list, hotwords must not make all other words outsiders.
         self.has_list = words is not None
@@ -100,21 +79,41 @@ class FusedSearch:
     def of_arpa(cls, labels: Sequence[str], path: str, alpha: float, beta: float) -> "FusedSearch":
         """As ctcdecode takes a language model: of words, and then no others are written, or of characters.
 
+        With words, single spaces stand between them, and a text that ends within a word comes after all others.
+
         Raises:
             GlyphoneError: the file or the labels cannot be used.
         """
         ngrams = read_arpa(path)
         unit = unit_of(ngrams)
-        return cls(labels, ngrams, unit, Weights(alpha, beta, closed=unit == "word"))
+        closed = unit == "word"
+        return cls(
+            labels,
+            ngrams,
+            unit,
+            Weights(alpha, beta, closed=closed, single_spaces=closed, unfinished_score=UNFINISHED),
+        )
 
     def with_weights(self, weights: Weights) -> "FusedSearch":
         """The same with other weights, built quickly; hotwords must be the same ones."""
         if set(weights.hotwords) != set(self.weights.hotwords):
             raise FusionError("with_weights: other hotwords need a search of their own")
+        check_weights(weights)
         other = object.__new__(FusedSearch)
         other.__dict__.update(self.__dict__)
         other._set(weights)
         return other
+
+    def num_writable_words(self) -> int:
+        """Words of the lexicon that the labels can spell."""
+        reached = np.zeros(len(self.lexicon.parents), bool)
+        reached[0] = True
+        arcs, depths = self._arcs, self.lexicon.depths
+        for low, high in pairwise(depths):  # labels lead to longer beginnings
+            first = arcs.first[low : high + 1]
+            from_reached = np.repeat(reached[low:high], np.diff(first))
+            reached[arcs.targets[first[0] : first[-1]][from_reached]] = True
+        return int((reached & (self.lexicon.table.word >= 0)).sum())
 
     def search(self, log_probs: np.ndarray, beam_width: int, num_best: int = 1) -> list[FusedBeam]:
         """The best texts, best first; fewer than ``num_best`` where the beam does not hold as many.
@@ -128,41 +127,58 @@ class FusedSearch:
         """
         if beam_width < 1 or num_best < 1:
             raise ValueError(f"beam_width and num_best must be at least 1, not {beam_width} and {num_best}")
+        labels, lengths, scores, acoustic, languages = self._best(
+            self.extended(self.begin(beam_width), log_probs), num_best, True
+        )
+        rows = zip(labels, lengths.tolist(), scores.tolist(), acoustic.tolist(), languages.tolist(), strict=True)
+        beams = [FusedBeam(row[:length].tolist(), *values) for row, length, *values in rows]
+        return beams or [FusedBeam([], -math.inf, -math.inf, 0.0)]
+
+    def begin(self, beam_width: int) -> Any:
+        """The beam before the first slice, for ``extended``."""
+        return new_beam(beam_width, self._knowledge)
+
+    def extended(self, beam: Any, log_probs: np.ndarray) -> Any:
+        """The beam after further slices, [T, V]; the given one must not be used again. Portions change nothing."""
         log_probs = np.ascontiguousarray(log_probs, np.float32)
         if log_probs.ndim != 2 or log_probs.shape[1] != len(self.labels) + 1:
             raise FusionError(f"emissions have shape {list(log_probs.shape)}, [T, {len(self.labels) + 1}] is needed")
-        nodes, acoustic, gains, languages, parents, node_labels = fused_search(
-            log_probs, beam_width, self.weights.margin, self._knowledge, self._most_gain, self._space_slack
-        )
+        return extended(beam, log_probs, self.weights.margin, self._knowledge, self._most_gain, self._space_slack)
+
+    def results(self, beam: Any, num_best: int, ended: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The best texts: labels int32 [K, L], zero behind each length; lengths int32 [K]; scores float64 [K].
+
+        K ≤ num_best, and 0 where no text is allowed.
+
+        Args:
+            ended: the text ends here. Else its last word may go on: neither it nor the end is scored.
+        """
+        labels, lengths, scores, _, _ = self._best(beam, num_best, ended)
+        return labels, lengths, scores
+
+    def _best(self, beam: Any, num_best: int, ended: bool) -> tuple[np.ndarray, ...]:
+        """As ``results``, and acoustic scores and ln P of the n-grams, float64 [K]."""
+        acoustic, gains, languages = worths(beam, self._knowledge, ended)
         scores = acoustic + gains
-        beams: list[FusedBeam] = []
-        for k in np.argsort(-scores, kind="stable").tolist():
-            if scores[k] == -np.inf:
-                break
+        order = np.argsort(-scores, kind="stable")
+        possible = scores[order] > -np.inf
+        if num_best < len(order):
             # Ties at the border of num_best are all looked at.
-            if len(beams) >= num_best and scores[k] < beams[-1].score:
-                break
-            labels, node = [], int(nodes[k])
-            while node:
-                labels.append(int(node_labels[node]))
-                node = int(parents[node])
-            beams.append(FusedBeam(labels[::-1], float(scores[k]), float(acoustic[k]), float(languages[k]) * _LN10))
-        if not beams:
-            return [FusedBeam([], -math.inf, -math.inf, 0.0)]
-        return sorted(beams, key=lambda beam: (-beam.score, beam.labels))[:num_best]
+            possible &= scores[order] >= scores[order[num_best - 1]]
+        order = order[possible]
+        labels, lengths = texts(beam, order)
+        best = scores[order]
+        if (best[1:] == best[:-1]).any():
+            # By label strings; a shorter one comes before those that it begins.
+            by_labels = np.lexsort((*labels.T[::-1], -best))
+            order, labels, lengths = order[by_labels], labels[by_labels], lengths[by_labels]
+        order, lengths = order[:num_best], lengths[:num_best]
+        labels = labels[:num_best, : lengths.max(initial=0)]
+        return labels, lengths, scores[order], acoustic[order], languages[order] * _LN10
 
     def __call__(self, log_probs: np.ndarray, beam_width: int, num_best: int = 1) -> list[tuple[list[int], float]]:
         """As ``common.decoding.beam.search``: labels and scores."""
         return [(beam.labels, beam.score) for beam in self.search(log_probs, beam_width, num_best)]
-
-    def arrays(self, log_probs: np.ndarray, beam_width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All beams: labels int32 [K, L], zero behind each length; lengths int32 [K]; scores float64 [K]."""
-        beams = self.search(log_probs, beam_width, beam_width)
-        lengths = np.array([len(beam.labels) for beam in beams], np.int32)
-        labels = np.zeros((len(beams), int(lengths.max())), np.int32)
-        for row, beam in zip(labels, beams, strict=True):
-            row[: len(beam.labels)] = beam.labels
-        return labels, lengths, np.array([beam.score for beam in beams])
 
     def _set(self, weights: Weights) -> None:
         self.weights = weights
@@ -212,6 +228,8 @@ class FusedSearch:
             bonuses=node_bonuses,
             forecasts=np.append(forecasts, outside) - top,
             unknown_score=float(unknown_score),
+            single_spaces=bool(weights.single_spaces and self.has_words),
+            unfinished_score=float(weights.unfinished_score),
         )
 
     def _token(self, character: str) -> int:
@@ -229,28 +247,6 @@ def unit_of(ngrams: Ngrams) -> str:
     """``char`` where every token but the markers is one character (or the space), else ``word``: ctcdecode's rule."""
     own = [token for token in ngrams.tokens if token not in (UNKNOWN, BEGIN, END, SPACE_TOKEN)]
     return "char" if all(len(token) == 1 for token in own) else "word"
-
-
-def _check(labels: Sequence[str], ngrams: Ngrams | None, unit: str, weights: Weights) -> None:
-    if unit not in _UNITS:
-        raise FusionError(f"unit {unit!r}: there are {', '.join(_UNITS)}")
-    if (unit == "none") != (ngrams is None):
-        raise FusionError(f"unit {unit!r}: n-grams are {'not given' if ngrams is None else 'given'}")
-    for label in labels:
-        if not label or (" " in label and label != " "):
-            raise FusionError(f"label {label!r}: one or more characters are needed; a space stands alone")
-    if len(set(labels)) < len(labels):
-        raise FusionError("labels stand twice")
-    for name in ("alpha", "beta", "unknown_score"):
-        if not math.isfinite(value := getattr(weights, name)):
-            raise FusionError(f"{name} is {value}; a finite number is needed")
-    if not weights.margin > 0:
-        raise FusionError(f"margin is {weights.margin}; more than 0 is needed")
-    if weights.alpha < 0:
-        raise FusionError(f"alpha is {weights.alpha}; at least 0 is needed")
-    for word, bonus in weights.hotwords.items():
-        if not word or word.split() != [word] or not math.isfinite(bonus):
-            raise FusionError(f"hotword {word!r} with {bonus}: one word without blanks and a finite number are needed")
 
 
 def _no_ngrams() -> Ngrams:

@@ -8,124 +8,32 @@ import numpy as np
 
 from common.alphabet import BLANK
 from common.decoding import heap
-from common.decoding.compiled import compiled, inlined
-from common.decoding.knowledge import CHARACTERS, arc_of, characters, space, target, text_end
+from common.decoding.compiled import compiled
+from common.decoding.fusion_beam import NODE, NONE, ROOT, add, find, look_up_space, new
+from common.decoding.knowledge import CHARACTERS, arc_of, characters
 from common.language.lexicon import OUTSIDE
-
-_ROOT = 0
-_NONE = -1
-_FIRST_CAPACITY = 1024
-
-# A node of the trie of prefixes. rank: its place in the beam, or _NONE. word, state: in the lexicon and in the n-grams.
-# gain: all gains so far. language: log10 P of what the n-grams scored. space_*: of the prefix and a space; NaN: not
-# asked for yet.
-_NODE = np.dtype(
-    [
-        ("parent", np.int32),
-        ("label", np.int32),
-        ("first_child", np.int32),
-        ("next_sibling", np.int32),
-        ("rank", np.int32),
-        ("word", np.int32),
-        ("state", np.int32),
-        ("space_state", np.int32),
-        ("gain", np.float64),
-        ("language", np.float64),
-        ("space_gain", np.float64),
-        ("space_language", np.float64),
-    ],
-    align=True,
-)
-
-
-@inlined
-def _add(first, second):
-    """log(exp(first) + exp(second))."""
-    if first < second:
-        first, second = second, first
-    # Beyond 40 nats the smaller one is below the last bit of a double.
-    if second < first - 40.0 or second == -np.inf:
-        return first
-    return first + np.log1p(np.exp(second - first))
-
-
-@inlined
-def _fill(node, parent, label, word, state, gain, language):
-    node.parent, node.label, node.word, node.state = parent, label, word, state
-    node.first_child = node.next_sibling = node.rank = _NONE
-    node.gain, node.language = gain, language
-    node.space_gain = np.nan
-
-
-@inlined
-def _look_up_space(known, node):
-    node.space_gain, state, node.space_language = space(known, node.word, np.int64(node.state))
-    node.space_state = state
-
-
-@inlined
-def _find(nodes, above, label):
-    """The prefix longer by a label, which may have been pruned, or _NONE."""
-    child = nodes[above].first_child
-    while child != _NONE and nodes[child].label != label:
-        child = nodes[child].next_sibling
-    return child
-
-
-@inlined
-def _new(nodes, num_nodes, known, above, label):
-    """Make the prefix longer by a label."""
-    parent = nodes[above]
-    if label == known.space_label:
-        if np.isnan(parent.space_gain):
-            _look_up_space(known, parent)
-        gain = parent.space_gain
-        word, state, language = np.int32(0), np.int64(parent.space_state), parent.space_language
-    else:
-        word = target(known, parent.word, label)
-        gain, state, language = 0.0, np.int64(parent.state), 0.0
-        if known.unit == CHARACTERS:
-            gain, state, language = characters(known, state, label)
-        if known.words:
-            gain += known.forecasts[word] - known.forecasts[parent.word]
-    _fill(nodes[num_nodes], above, label, word, state, parent.gain + gain, parent.language + language)
-    nodes[num_nodes].next_sibling = parent.first_child
-    parent.first_child = num_nodes
 
 
 @compiled
-def fused_search(log_probs, width, margin, known, most_gain, space_slack):
-    """The beam behind the last slice.
+def extended(beam, log_probs, margin, known, most_gain, space_slack):
+    """The beam after further slices; the given one must not be used again.
+
+    Slices may come in any portions: the result is the same to the last bit. With no text left it has no prefixes.
 
     Args:
+        beam: as ``common.decoding.fusion_beam.new_beam`` makes it.
         log_probs: float32 [T, V].
-        width: prefixes kept.
-        margin: those this much worse than the best one are dropped; infinity: none.
+        margin: prefixes this much worse than the best one are dropped; infinity: none.
         known: a Knowledge.
         most_gain: no label but the space gains more by character n-grams.
         space_slack: the space gains at most this and the forecast that it takes back.
-
-    Returns:
-        nodes of the beam's prefixes (int32), their acoustic scores, their gains with the text's end, their log10 P of
-        the n-grams; parent and label of all nodes. In the beam's order, which is not that of the results.
     """
     num_slices, num_labels = log_probs.shape
     words, space_label, by_character = known.words, known.space_label, known.unit == CHARACTERS
     arcs, arc_labels, arc_targets, forecasts = known.arcs, known.arc_labels, known.arc_targets, known.forecasts
-    nodes = np.empty(_FIRST_CAPACITY, _NODE)
-    _fill(nodes[_ROOT], _NONE, _NONE, 0, known.begin, 0.0, 0.0)
-    num_nodes = 1
-
-    # The beam, in order: node, log P(prefix, last slice blank), log P(prefix, last slice its label), their sum, sum
-    # and gains.
-    node = np.zeros(width, np.int32)
-    blank = np.full(width, -np.inf)
-    last_label = np.full(width, -np.inf)
-    total = np.full(width, -np.inf)
-    ranked = np.full(width, -np.inf)
-    blank[0] = total[0] = ranked[0] = 0.0
-    nodes[_ROOT].rank = 0
-    size = 1
+    nodes, node, blank, last_label, total, ranked, counts = beam
+    width = len(node)
+    num_nodes, size = counts[0], counts[1]
 
     new_node = np.zeros(width, np.int32)
     new_blank = np.full(width, -np.inf)
@@ -138,7 +46,7 @@ def fused_search(log_probs, width, margin, known, most_gain, space_slack):
     places = np.zeros(width, np.int32)
     order = np.zeros(num_labels, np.int32)
     # merged[rank, label] == t: the prefix longer by label is in the beam itself and has got this extension already.
-    merged = np.full((width, num_labels), _NONE, np.int32)
+    merged = np.full((width, num_labels), NONE, np.int32)
 
     for t in range(num_slices):
         row = log_probs[t]
@@ -149,15 +57,15 @@ def fused_search(log_probs, width, margin, known, most_gain, space_slack):
             here = nodes[node[k]]
             stay_blank[k] = total[k] + row[BLANK]
             stay_last[k] = -np.inf
-            if node[k] != _ROOT:
+            if node[k] != ROOT:
                 score = last_label[k] + row[here.label]
                 above = nodes[here.parent].rank
-                if above != _NONE:
+                if above != NONE:
                     merged[above, here.label] = t
                     source = blank[above] if nodes[here.parent].label == here.label else total[above]
-                    score = _add(score, source + row[here.label])
+                    score = add(score, source + row[here.label])
                 stay_last[k] = score
-            score = _add(stay_blank[k], stay_last[k]) + here.gain
+            score = add(stay_blank[k], stay_last[k]) + here.gain
             floor = max(floor, score - margin)
             if score > -np.inf and score >= floor:
                 filled = heap.offer(scores, labels, places, filled, score, here.label, np.int32(k))
@@ -219,7 +127,7 @@ def fused_search(log_probs, width, margin, known, most_gain, space_slack):
             if score == -np.inf or score + space_slack - forecast < bar:
                 continue
             if np.isnan(here.space_gain):
-                _look_up_space(known, here)
+                look_up_space(known, here)
             score += here.space_gain
             if score > -np.inf and score >= bar:
                 filled = heap.offer(scores, labels, places, filled, score, np.int32(c), place)
@@ -227,14 +135,15 @@ def fused_search(log_probs, width, margin, known, most_gain, space_slack):
                 bar = max(floor, scores[0]) if filled == width else floor
 
         if filled == 0:  # no text has a probability
-            return _nothing(nodes)
+            size = 0
+            break
 
         # 4. The new beam.
         heap.sort(scores, labels, places, filled)
         while scores[filled - 1] < floor:
             filled -= 1
         while num_nodes + filled > len(nodes):
-            larger = np.empty(2 * len(nodes), _NODE)
+            larger = np.empty(2 * len(nodes), NODE)
             larger[: len(nodes)] = nodes
             nodes = larger
         for k in range(filled):
@@ -245,15 +154,15 @@ def fused_search(log_probs, width, margin, known, most_gain, space_slack):
                 continue
             above = place - width
             source = blank[above] if labels[k] == nodes[node[above]].label else total[above]
-            child = _find(nodes, node[above], labels[k])
-            if child == _NONE:
+            child = find(nodes, node[above], labels[k])
+            if child == NONE:
                 child = np.int32(num_nodes)
-                _new(nodes, num_nodes, known, node[above], labels[k])
+                new(nodes, num_nodes, known, node[above], labels[k])
                 num_nodes += 1
             new_node[k] = child
             new_blank[k], new_last[k] = -np.inf, source + row[labels[k]]
         for k in range(size):
-            nodes[node[k]].rank = _NONE
+            nodes[node[k]].rank = NONE
         size = filled
         node, new_node = new_node, node
         blank, new_blank = new_blank, blank
@@ -262,24 +171,5 @@ def fused_search(log_probs, width, margin, known, most_gain, space_slack):
             nodes[node[k]].rank = k
             ranked[k] = scores[k]
             total[k] = scores[k] - nodes[node[k]].gain
-
-    gains = np.zeros(size)
-    languages = np.zeros(size)
-    for k in range(size):
-        here = nodes[node[k]]
-        gain, language = text_end(known, here.word, np.int64(here.state))
-        gains[k], languages[k] = here.gain + gain, here.language + language
-    return (
-        node[:size].copy(),
-        total[:size].copy(),
-        gains,
-        languages,
-        nodes["parent"][:num_nodes],
-        nodes["label"][:num_nodes],
-    )
-
-
-@compiled
-def _nothing(nodes):
-    impossible = np.full(1, -np.inf)
-    return np.zeros(1, np.int32), impossible, np.zeros(1), np.zeros(1), nodes["parent"][:1], nodes["label"][:1]
+    counts[0], counts[1] = num_nodes, size
+    return nodes, node, blank, last_label, total, ranked, counts

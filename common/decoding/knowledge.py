@@ -39,6 +39,8 @@ class Knowledge(NamedTuple):
         forecasts: float64 [N + 1], at most 0, falling from the root on. The last one is of what no word begins with: of
             node OUTSIDE, by Python's meaning of an index of -1. So for tokens.
         unknown_score: added for each word outside.
+        single_spaces: no space where a text or a word begins; needs a lexicon.
+        unfinished_score: added where a closed lexicon's text ends within a word.
     """
 
     unit: int
@@ -60,6 +62,8 @@ class Knowledge(NamedTuple):
     bonuses: np.ndarray
     forecasts: np.ndarray
     unknown_score: float
+    single_spaces: bool
+    unfinished_score: float
 
 
 @inlined
@@ -123,6 +127,8 @@ def word_end(known, node, state):
 @inlined
 def space(known, node, state):
     """Write the space: the word's end, and the character itself. Returns as ``word_end``."""
+    if known.single_spaces and node == 0:
+        return -np.inf, state, 0.0
     gain, state, log_prob = word_end(known, node, state)
     if known.unit == CHARACTERS:
         value, state = step(known.ngrams, state, known.space)
@@ -134,7 +140,14 @@ def space(known, node, state):
 @inlined
 def text_end(known, node, state):
     """End the text: its last word, and </s>. Returns (gain, log10 P of what the n-grams scored)."""
-    gain, state, log_prob = word_end(known, node, state)
+    if known.closed and node != 0 and known.tokens[node] < 0:
+        # Only the beginning of a word: it counts as unknown.
+        gain, log_prob = known.unfinished_score - known.forecasts[node], 0.0
+        if known.unit == WORDS:
+            log_prob, state = step(known.ngrams, state, known.unknown)
+            gain += known.alpha * log_prob + known.beta
+    else:
+        gain, state, log_prob = word_end(known, node, state)
     if known.unit != NOTHING:
         value, state = step(known.ngrams, state, known.end)
         log_prob += value

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from common.decoding import beam
 from common.decoding.batch_decoder import CTCBeamDecoder, Found, like, packed
 
 
@@ -14,10 +13,12 @@ class DecoderState:
     """One stream between two chunks: its beam, and its emissions, which the timesteps are aligned to.
 
     Memory and the time of a call grow with the length of the stream: its emissions are kept, and aligned at each call.
+    It keeps the weights of the language model that it began with.
     """
 
     def __init__(self, decoder: "OnlineCTCBeamDecoder") -> None:
-        self.beam = beam.new_beam(decoder.beam_width)
+        self.search = decoder.search
+        self.beam = self.search.begin(decoder.beam_width)
         self.log_probs = np.zeros((0, decoder.num_labels), np.float32)
         self.decoder = decoder
         self.ended = False
@@ -44,6 +45,9 @@ class OnlineCTCBeamDecoder(CTCBeamDecoder):
         self, probs: Any, states: Sequence[DecoderState], is_eos_s: Sequence[bool], seq_lens: Any = None
     ) -> tuple[Any, Any, Any, Any]:
         """Decode the next chunk of each stream; the results are of the streams from their beginnings.
+
+        With a language model, a stream that has not ended may stand within a word: neither its last word nor the end is
+        scored then, and in results of the end they are, as in those of ``CTCBeamDecoder``.
 
         Args:
             probs: [B, T, V], as for ``CTCBeamDecoder.decode``.
@@ -76,7 +80,7 @@ class OnlineCTCBeamDecoder(CTCBeamDecoder):
         return like(probs, *packed(found, self._beam_width, longest))
 
     def _advance(self, log_probs: np.ndarray, state: DecoderState, is_end: bool) -> Found:
-        state.beam = beam.extended(state.beam, log_probs)
+        state.beam = state.search.extended(state.beam, log_probs)
         state.log_probs = np.concatenate((state.log_probs, log_probs))
         state.ended = bool(is_end)
-        return self._found(state.log_probs, *beam.results(state.beam, self._beam_width))
+        return self._found(state.log_probs, *state.search.results(state.beam, self._beam_width, state.ended))

@@ -1,0 +1,32 @@
+"""Confidences of texts that a language model chose: what stage tune fitted puts them right, not what train did."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from common.bundle import Bundle
+from common.calibration import Calibration
+from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
+from common.errors import GlyphoneError
+from common.files import read_json
+
+
+def calibrated_for(bundle: Bundle, folder: str | Path, engine: str) -> Bundle:
+    """The bundle with the calibration of an engine's hypotheses.
+
+    With engine beam_lm it is that of ``decoding.json`` in the bundle's folder; where there is none, as of older models,
+    and with other engines, it is the bundle's own, of greedy hypotheses.
+
+    Raises:
+        GlyphoneError: ``decoding.json`` is damaged or of another version.
+    """
+    path = Path(folder) / LANGUAGE_FOLDER / CHOSEN
+    if engine != "beam_lm" or not path.is_file():
+        return bundle
+    try:
+        description = read_json(path).get("calibration")
+        if description is None:
+            return bundle
+        calibration = Calibration.of_description(description)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise GlyphoneError(f"{path}: not of this version of Glyphone: calibration: {error}") from None
+    return replace(bundle, calibration=calibration, calibration_errors=description)
