@@ -5,22 +5,24 @@ from pathlib import Path
 
 from common.bundle import Bundle
 from common.calibration import Calibration
+from common.decoding import DecodingSettings
 from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
 from common.errors import GlyphoneError
 from common.files import read_json
 
 
-def calibrated_for(bundle: Bundle, folder: str | Path, engine: str) -> Bundle:
-    """The bundle with the calibration of an engine's hypotheses.
+def calibrated_for(bundle: Bundle, folder: str | Path, decoding: DecodingSettings) -> Bundle:
+    """The bundle with the calibration of a decoder's hypotheses.
 
-    With engine beam_lm it is that of ``decoding.json`` in the bundle's folder; where there is none, as of older models,
-    and with other engines, it is the bundle's own, of greedy hypotheses.
+    With engine beam_lm or rescoring it is that of ``decoding.json`` in the bundle's folder; where there is none, as of
+    older models, and else, it is the bundle's own, of greedy hypotheses.
 
     Raises:
         GlyphoneError: ``decoding.json`` is damaged or of another version.
     """
     path = Path(folder) / LANGUAGE_FOLDER / CHOSEN
-    if engine != "beam_lm" or not path.is_file():
+    chosen_by_language = decoding.engine == "beam_lm" or decoding.rescoring is not None
+    if not chosen_by_language or not path.is_file():
         return bundle
     try:
         description = read_json(path).get("calibration")

@@ -62,7 +62,7 @@ def evaluate(name: str, device: str = "auto") -> None:
 
     seen = set(stores["train"].texts)
     decoder = decoder_for(bundle, model, chosen.decoding)
-    bundle = calibrated_for(bundle, model, chosen.decoding.engine)
+    bundle = calibrated_for(bundle, model, chosen.decoding)
     # Of the test set alone: on validation data the model has been calibrated.
     observed = {"test": (no_observations(), no_observations())}
     rows = {

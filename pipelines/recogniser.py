@@ -97,7 +97,7 @@ class Recogniser:
 
         bundle = read_bundle(folder)
         decoding = decoding or chosen_settings(folder)
-        bundle = calibrated_for(bundle, folder, decoding.engine)
+        bundle = calibrated_for(bundle, folder, decoding)
         return cls(bundle, choose_device(device, "device"), decoding, decoder_of(folder, bundle.alphabet, decoding))
 
     def transcribe(self, path: str | Path) -> Hypothesis:

@@ -219,6 +219,8 @@ def test_from_texts_to_fewer_errors(project, engine, capsys):
     model.rename(moved)
     recogniser = Recogniser.load(moved)
     assert recogniser.decoder.scorer is not None
+    # Rescored texts are other texts than train calibrated confidences for, with whatever engine.
+    assert recogniser.bundle.calibration_errors == read(moved / "language/decoding.json")["calibration"]
     parse = transcribe._parser().parse_args
     assert transcribe._decoding(parse([str(moved), "x.wav"])) == recogniser.decoding
     for options in (["--no-rescoring"], ["--engine", "greedy"]):
