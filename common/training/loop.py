@@ -22,9 +22,12 @@ from common.modality import generator
 from common.network import Network
 from common.training import checkpoint
 from common.training.batches import Batch, collate, draw_rows, padding_share, plan_epoch, prefetch
+from common.training.memory import MemoryPlan
 from common.training.precision import choose_precision
+from common.training.processes import ALONE
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
+from common.training.step import Machine, shares, step
 from common.training.validation import validate
 
 
@@ -102,6 +105,8 @@ def train(
     network.to(device)
     averaged = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=0.0, fused=True)
+    group = ALONE
+    machine = Machine(network, optimizer, settings, precision, group, MemoryPlan(settings.part_slices))
     progress = Progress()
     best: dict[str, Tensor] = {}
 
@@ -135,23 +140,28 @@ def train(
         bar = tqdm(total=num_steps, initial=progress.step, unit="step", desc=f"epoch {epoch + 1}", disable=None)
 
         def make(rows: np.ndarray, epoch: int = epoch) -> Batch:
-            matrices = [_augmented(train_samples, row, network, augment, seed, epoch) for row in rows]
-            return collate(rows.tolist(), matrices, [targets[row] for row in rows])
+            share = shares(len(rows), group.size)[group.rank]
+            own = rows[share]
+            matrices = [_augmented(train_samples, row, network, augment, seed, epoch) for row in own]
+            chosen = [targets[row] for row in own]
+            return collate(own.tolist(), matrices, chosen, network.num_features, share.start)
 
         network.train()
         started = saved_at = waited_from = time.monotonic()
-        for batch in prefetch(make, plan[progress.batch :]):
+        remaining = plan[progress.batch :]
+        for rows, batch in zip(remaining, prefetch(make, remaining), strict=True):
             progress.waiting_seconds += time.monotonic() - waited_from
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(progress.step, num_steps, settings)
-            losses = _step(network, optimizer, batch, settings, precision, _step_seed(seed, progress.step))
+            for each in optimizer.param_groups:
+                each["lr"] = learning_rate(progress.step, num_steps, settings)
+            num_labels = sum(len(targets[row]) for row in rows)
+            losses = step(machine, batch, len(rows), num_labels, _step_seed(seed, progress.step))
             if np.isfinite(losses).all():
                 _average(averaged, network, min(settings.averaging, (1 + progress.step) / (10 + progress.step)))
                 progress.loss_sum += float(losses.sum())
-                progress.loss_labels += int(batch.target_lengths.sum())
+                progress.loss_labels += num_labels
             else:
                 progress.nonfinite += 1
-                _report_nonfinite(losses, batch, train_samples, progress.nonfinite, settings.max_nonfinite)
+                _report_nonfinite(losses, rows, train_samples, progress.nonfinite, settings.max_nonfinite)
             progress.step += 1
             progress.batch += 1
             bar.update()
@@ -214,43 +224,10 @@ def _augmented(
     return changed if emitted >= needed_slices(samples.texts[row]) else slices
 
 
-def _step(
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    settings: TrainingSettings,
-    precision: torch.dtype,
-    seed: int,
-) -> np.ndarray:
-    """One step of gradient descent; returns the loss of each sample, [B]. No step is taken if one is not finite."""
-    torch.manual_seed(seed)
-    device = next(network.parameters()).device
-    statistics = [buffer.clone() for buffer in network.buffers()]
-    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-        log_probs, lengths = network(batch.slices.to(device), batch.lengths.to(device))
-    losses = torch.nn.functional.ctc_loss(
-        log_probs.transpose(0, 1),  # [B, T', V] -> [T', B, V]
-        batch.targets.to(device),
-        lengths,
-        batch.target_lengths.to(device),
-        reduction="none",
-    )
-    if torch.isfinite(losses).all():
-        optimizer.zero_grad(set_to_none=True)
-        # Weighed by the labels of the whole batch and not by sample, so short samples do not weigh more.
-        (losses.sum() / int(batch.target_lengths.sum())).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-        optimizer.step()
-    else:  # the running statistics of normalisation have seen it already
-        for buffer, kept in zip(network.buffers(), statistics, strict=True):
-            buffer.copy_(kept)
-    return losses.detach().cpu().numpy()
-
-
-def _report_nonfinite(losses: np.ndarray, batch: Batch, samples: Samples, count: int, limit: int) -> None:
-    bad = [samples.ids[row] for row, loss in zip(batch.rows, losses, strict=True) if not np.isfinite(loss)]
+def _report_nonfinite(losses: np.ndarray, rows: np.ndarray, samples: Samples, count: int, limit: int) -> None:
+    bad = [samples.ids[row] for row, loss in zip(rows, losses, strict=True) if not np.isfinite(loss)]
     names = ", ".join(bad[:8]) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
-    print(f"the loss of {len(bad)} of {len(batch.rows)} samples is no number, step left out: {names}", file=sys.stderr)
+    print(f"the loss of {len(bad)} of {len(rows)} samples is no number, step left out: {names}", file=sys.stderr)
     if count > limit:
         raise GlyphoneError(
             f"{count} batches had a loss that is no number, training.max_nonfinite allows {limit}; last: {names}"

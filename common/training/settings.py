@@ -18,6 +18,9 @@ class TrainingSettings(BaseModel):
     clip_norm: float = Field(1.0, gt=0)  # of the gradient, over all weights
     batch_slices: int = Field(6400, ge=1)  # padded slices a batch
     batch_samples: int = Field(64, ge=1)  # samples a batch at most
+    # Padded slices computed at once; what a batch has beyond is computed after it (gradient accumulation): loss and
+    # gradient are the same up to the order of summation. 0: no bound.
+    part_slices: int = Field(0, ge=0)
     sorted_epochs: int = Field(1, ge=0)  # first epochs in order of length (SortaGrad, Amodei et al. 2015)
     averaging: float = Field(0.998, ge=0, lt=1)  # decay a step of the exponential average of the weights; 0 is off
     patience: int = Field(0, ge=0)  # epochs without a better validation error before an early stop; 0 is off
