@@ -52,6 +52,7 @@ class Network(nn.Module):
 
     Attributes:
         stride: input slices an emission slice stands for.
+        encoder_inputs: features that the front end gives the encoder.
     """
 
     def __init__(self, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
@@ -63,7 +64,8 @@ class Network(nn.Module):
             channels, width = block.channels, blocks[-1].num_features(width)
             self.stride *= block.stride[0] * block.pool[0]
         self.blocks = nn.ModuleList(blocks)
-        self.encoder = encoder(settings, channels * width)
+        self.encoder_inputs = channels * width
+        self.encoder = encoder(settings, self.encoder_inputs)
         self.head = nn.Linear(self.encoder.num_outputs, num_labels)
         self.num_features = num_features
         self.num_labels = num_labels

@@ -41,6 +41,18 @@ class Batch:
         missing = num_slices - self.slices.shape[1]
         return self if missing <= 0 else replace(self, slices=nn.functional.pad(self.slices, (0, 0, 0, missing)))
 
+    def piece(self, num_rows: int, num_slices: int) -> "Batch":
+        """The first rows cut to the first slices, at least one of each, and their targets."""
+        rows, slices = slice(max(1, num_rows)), max(1, num_slices)
+        target_lengths = self.target_lengths[rows]
+        return Batch(
+            self.rows[rows],
+            self.slices[rows, :slices].contiguous(),
+            self.lengths[rows].clamp(max=slices),
+            self.targets[: int(target_lengths.sum())],
+            target_lengths,
+        )
+
     def to(self, device: torch.device) -> "Batch":
         names = ("slices", "lengths", "targets", "target_lengths")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import GlyphoneError
+from common.training.launch import LIFELINE, LOST, RENDEZVOUS, hold_on_to_launcher
 
 # Validation is done by one process while the others wait; one that dies is noticed at once, by its closed connections.
 PATIENCE = timedelta(hours=24)
@@ -64,6 +65,8 @@ class Group:
         try:
             getattr(torch.distributed, name)(*arguments, **options)
         except RuntimeError as error:
+            if LIFELINE in os.environ:
+                os._exit(LOST)
             # gloo and nccl say it in many words; what a person needs to know is that one is gone.
             raise GlyphoneError(
                 f"process {self.rank + 1} of {self.size} lost another process of this training: "
@@ -72,6 +75,17 @@ class Group:
 
 
 ALONE = Group()
+
+
+def leave(group: Group) -> None:
+    """After it, the process may end whenever it likes."""
+    if group.size > 1:
+        torch.distributed.destroy_process_group()
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes results."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def join(device: torch.device) -> Group:
@@ -88,6 +102,12 @@ def join(device: torch.device) -> Group:
             raise GlyphoneError(f"training.processes: there are {count} GPUs, a process needs one of its own")
         device = torch.device("cuda", place)
         torch.cuda.set_device(device)
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    hold_on_to_launcher()
+    torch.distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        init_method=os.environ.get(RENDEZVOUS, "env://"),
+        rank=int(os.environ["RANK"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
+        timeout=PATIENCE,
+    )
     return Group(torch.distributed.get_rank(), torch.distributed.get_world_size(), str(device))

@@ -30,6 +30,24 @@ class Machine:
     memory: MemoryPlan
 
 
+def make_optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Matrices decay; biases and the scales of normalisations do not. The loop sets the learning rate."""
+    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.0, fused=True)
+
+
+@torch.no_grad()
+def average(averaged: Network, network: Network, decay: float) -> None:
+    """averaged = decay · averaged + (1 - decay) · network, running statistics included."""
+    torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
+    torch._foreach_lerp_(list(averaged.buffers()), list(network.buffers()), 1 - decay)
+
+
 def shares(num_rows: int, num_processes: int) -> list[slice]:
     """Consecutive rows of a batch for each process; the first ones get one more, the last ones none where too few."""
     ends = [round_up(num_rows * rank, num_processes) for rank in range(num_processes + 1)]
@@ -98,6 +116,13 @@ def _compute(machine: Machine, batch: Batch, num_rows: int, num_labels: int, see
             # Weighed by the labels of the whole step and not by sample, so short samples do not weigh more.
             (own.sum() / num_labels).backward()
     return losses
+
+
+def compute_alone(precision: torch.dtype, network: Network, batch: Batch) -> None:
+    """Forward and backward of a batch, for what they take."""
+    with torch.autocast(batch.slices.device.type, precision, enabled=precision != torch.float32):
+        log_probs, lengths = network(batch.slices, batch.lengths)
+    _losses(batch, log_probs, lengths, slice(0, len(batch.rows))).sum().backward()
 
 
 def _losses(batch: Batch, log_probs: Tensor, lengths: Tensor, part: slice) -> Tensor:
