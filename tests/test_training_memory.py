@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_training import FAST, run
 
 from common.errors import GlyphoneError
-from common.training import footprint, memory
+from common.training import footprint, loop, memory
 from common.training.memory import MemoryPlan
 from common.training.settings import TrainingSettings
 
@@ -63,6 +63,14 @@ def test_batches_that_do_not_fit_are_cut_with_the_same_losses(tmp_path, known_la
     whole = run(tmp_path / "whole", with_settings(memory_gib=64.0))
     assert whole.memory.num_parted == 0
     assert cut.progress.history[0]["train_loss"] == pytest.approx(whole.progress.history[0]["train_loss"], rel=1e-3)
+
+
+def test_planning_changes_no_bit_of_the_weights(tmp_path, monkeypatch):
+    planned = run(tmp_path / "planned", with_settings())
+    monkeypatch.setattr(loop, "plan_memory", lambda *_, **__: MemoryPlan())
+    unplanned = run(tmp_path / "unplanned", with_settings())
+    assert planned.memory.largest[2] > 0 and planned.progress.history == unplanned.progress.history
+    assert all(torch.equal(planned.weights[name], weight) for name, weight in unplanned.weights.items())
 
 
 def test_a_run_that_goes_on_keeps_its_plan_and_says_when_it_cannot(tmp_path, monkeypatch, capsys):

@@ -19,6 +19,8 @@ RENDEZVOUS = "GLYPHONE_RENDEZVOUS"
 # Exit code of a process that lost another one: not the cause, whose code is waited for so long.
 LOST = 75
 GRACE_S = 10.0
+# So long the first process has to come to an error that another one came to.
+SAME_ERROR_S = 2.0
 
 
 def launch(num_processes: int, command: Sequence[str]) -> int:
@@ -79,7 +81,7 @@ def _watch(ended: queue.Queue[tuple[int, int]], num_processes: int, said: Sequen
             )
         elif code:
             heard = said[rank]
-            if heard is not None:
+            if heard is not None and not _first_fails_too(ended):
                 heard.seek(0)
                 sys.stderr.write(heard.read().decode("utf-8", "replace"))
             return code
@@ -88,6 +90,17 @@ def _watch(ended: queue.Queue[tuple[int, int]], num_processes: int, said: Sequen
             f"process {lost + 1} of {num_processes} lost the others, the training ended; start the same command again"
         )
     return 0
+
+
+def _first_fails_too(ended: queue.Queue[tuple[int, int]]) -> bool:
+    """Whether the first process ends with an error of its own; what all complain of is heard once."""
+    try:
+        while True:
+            rank, code = ended.get(timeout=SAME_ERROR_S)
+            if rank == 0:
+                return code > 0 and code != LOST
+    except queue.Empty:
+        return False
 
 
 def hold_on_to_launcher() -> None:

@@ -151,7 +151,7 @@ def _measured(
     num_rows, num_slices = batch.slices.shape[:2]
     rows: list[list[float]] = []
     peaks: list[int] = []
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         _run(trial, batch.piece(1, num_slices // 2), run)  # what is taken once: compiled code, threads
         give_back()
@@ -161,8 +161,11 @@ def _measured(
             shape = piece.slices.shape[:2]
             if len(peaks) >= 3 and plan.predicted(*shape) > plan.allowed:
                 break
-            with peak_of(device) as peak:
-                _run(trial, piece, run)
+            try:
+                with peak_of(device) as peak:
+                    _run(trial, piece, run)
+            except torch.OutOfMemoryError:  # of a GPU; what fitted before tells the rest
+                break
             give_back()
             rows.append([1.0, shape[0] * shape[1], shape[0] * shape[1] ** 2])
             peaks.append(max(0, peak.bytes - before))
@@ -172,6 +175,13 @@ def _measured(
     inputs = network.encoder_inputs
     plan = replace(plan, kept=float(emitted) * inputs * 8)
     heaviest = max(shapes, key=lambda shape: plan.predicted(*shape))
+    longest = max(slices for _, slices in shapes)
+    if plan.predicted(1, longest) > plan.allowed:
+        print(
+            f"memory: a single sample of {longest} slices takes {plan.predicted(1, longest) / GIB:.2f} GiB by "
+            f"prediction, {plan.allowed / GIB:.2f} may be taken, and a sample cannot be cut: training may run out of memory",
+            file=sys.stderr,
+        )
     parted = sum(plan.rows_at_once(*shape) < shape[0] for shape in shapes)
     return replace(
         plan,
