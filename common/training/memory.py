@@ -179,7 +179,7 @@ def _measured(
     if plan.predicted(1, longest) > plan.allowed:
         print(
             f"memory: a single sample of {longest} slices takes {plan.predicted(1, longest) / GIB:.2f} GiB by "
-            f"prediction, {plan.allowed / GIB:.2f} may be taken, and a sample cannot be cut: training may run out of memory",
+            f"prediction, {plan.allowed / GIB:.2f} may be taken, and a sample cannot be cut: it may run out of memory",
             file=sys.stderr,
         )
     parted = sum(plan.rows_at_once(*shape) < shape[0] for shape in shapes)
