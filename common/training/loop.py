@@ -31,6 +31,9 @@ from common.training.settings import TrainingSettings
 from common.training.step import Machine, average, compute_alone, make_optimizer, shares, step
 from common.training.validation import validate
 
+# Between two times that free memory is given back: it takes half a second where there is much of it.
+GIVE_BACK_S = 60.0
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -133,7 +136,10 @@ def train(
         matrices = [_augmented(train_samples, row, network, augment, seed, epoch) for row in own]
         return collate(own.tolist(), matrices, [targets[row] for row in own], network.num_features, share.start)
 
+    given_back_at = time.monotonic()
+
     def save() -> None:
+        nonlocal given_back_at
         if group.rank == 0:
             checkpoint.save(
                 state,
@@ -145,7 +151,9 @@ def train(
                     "progress": vars(progress),
                 },
             )
-        give_back()
+        if time.monotonic() - given_back_at > GIVE_BACK_S:
+            give_back()
+            given_back_at = time.monotonic()
 
     memory = group.tell(_memory_plan(network, train_samples, plans, make, settings, precision, group, state))
     say(memory.sentence())
