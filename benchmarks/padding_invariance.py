@@ -59,7 +59,7 @@ def trained_size(cell: str, dtype: torch.dtype) -> Network:
             if "peephole" in name or "gain" in name or "bias" in name:
                 parameter.add_(0.2 * torch.randn_like(parameter))
         network.eval()
-        inner, inner_lengths = network._front_end(x, lengths)
+        inner, inner_lengths = network.front_end(x, lengths)
         largest = network.head(network.encoder(inner, inner_lengths)).abs().max()
         network.head.weight.mul_(LOGIT_SIZE / largest)
     return network

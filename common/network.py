@@ -52,6 +52,7 @@ class Network(nn.Module):
 
     Attributes:
         stride: input slices an emission slice stands for.
+        encoder_inputs: features that the front end gives the encoder.
     """
 
     def __init__(self, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
@@ -63,7 +64,8 @@ class Network(nn.Module):
             channels, width = block.channels, blocks[-1].num_features(width)
             self.stride *= block.stride[0] * block.pool[0]
         self.blocks = nn.ModuleList(blocks)
-        self.encoder = encoder(settings, channels * width)
+        self.encoder_inputs = channels * width
+        self.encoder = encoder(settings, self.encoder_inputs)
         self.head = nn.Linear(self.encoder.num_outputs, num_labels)
         self.num_features = num_features
         self.num_labels = num_labels
@@ -83,8 +85,8 @@ class Network(nn.Module):
 
         What stands in ``slices`` behind a sample's length makes no difference.
         """
-        x, lengths = self._front_end(slices, lengths)
-        return self._emit(self.encoder(x, lengths)), lengths
+        x, lengths = self.front_end(slices, lengths)
+        return self.emit(x, lengths), lengths
 
     def alone(self, samples: list[Tensor]) -> list[Tensor]:
         """Slices [T, F] each → log-probabilities [T', V] each, to the last bit the same whatever the others are.
@@ -92,17 +94,22 @@ class Network(nn.Module):
         For evaluation on a CPU. ``forward`` computes a batch at once, where the order of summation, and so the last
         bits, depend on the batch's shape.
         """
-        inner = [self._front_end(x[None], torch.tensor([len(x)]))[0] for x in samples]
-        return [self._emit(x)[0] for x in self.encoder.alone(inner)]
+        inner = [self.front_end(x[None], torch.tensor([len(x)]))[0] for x in samples]
+        return [self._log_probs(x)[0] for x in self.encoder.alone(inner)]
 
-    def _front_end(self, slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def front_end(self, slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The first half of ``forward``: slices [B, T, F], lengths [B] → what the encoder reads [B, T', I], lengths."""
         x = slices * mask_of(lengths, slices.shape[1])[:, :, None].to(slices.dtype)
         x = x[:, None]  # [B, T, F] -> [B, C=1, T, F]
         for block in self.blocks:
             x, lengths = block(x, lengths)
         return x.permute(0, 2, 1, 3).flatten(2), lengths  # [B, C, T', F'] -> [B, T', C · F']
 
-    def _emit(self, x: Tensor) -> Tensor:
+    def emit(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The second half of ``forward``: x [B, T', I], lengths [B] in T' → log-probabilities [B, T', V]."""
+        return self._log_probs(self.encoder(x, lengths))
+
+    def _log_probs(self, x: Tensor) -> Tensor:
         logits = self.head(x)
         wide = logits if logits.dtype == torch.float64 else logits.float()
         return torch.log_softmax(wide, dim=-1)

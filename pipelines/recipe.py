@@ -17,6 +17,7 @@ from pipelines.listing import file_digest, listing
 from pipelines.modalities import MODULES, modality
 from pipelines.roots import download_folder, find_file, find_root, resolve_root
 from pipelines.settings import PARAMS, check, load
+from pipelines.warm_model import model_digest, warm_start_folder
 
 RECIPES = Path("recipes")
 DEFAULT = RECIPES / "default.yaml"
@@ -122,6 +123,18 @@ def fill_text_digests(tree: Mapping[str, Any]) -> None:
             section["text_digest"] = file_digest(find_file(section["text"], f"{name}.language.text"))
 
 
+def fill_warm_start_digests(tree: Mapping[str, Any]) -> None:
+    """Write the digest of the model that it starts from into every ``training`` section that names one.
+
+    Raises:
+        GlyphoneError: there is no such model, or it is the one that this training would overwrite.
+    """
+    for name in tree.get("modalities") or ():
+        section = tree[name].get("training") if isinstance(tree.get(name), Mapping) else None
+        if isinstance(section, dict) and isinstance(section.get("warm_start"), str) and section["warm_start"]:
+            section["warm_start_digest"] = model_digest(warm_start_folder(section["warm_start"], name))
+
+
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
     """Check the settings in full, then write them: equal trees give equal bytes."""
     for name in tree.get("modalities") or ("audio",):
@@ -162,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         set_root(tree, options.root)
     fill_listings(tree, options.download)
     fill_text_digests(tree)
+    fill_warm_start_digests(tree)
     write_params(tree)
 
 

@@ -1,6 +1,8 @@
 """Train stage: packed slices of the training and validation splits → model folder and learning curve."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,23 @@ MAX_INFEASIBLE = 0.05
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pipelines.train", description=__doc__)
     parser.add_argument("modality", help="audio or ocr, a section of params.yaml")
-    train_modality(parser.parse_args().modality)
+    name = parser.parse_args().modality
+    from pipelines import settings
+
+    num_processes = settings.read(name, "training").training.processes
+    if num_processes > 1 and "WORLD_SIZE" not in os.environ:
+        from common.training.launch import launch
+
+        # The same command, as it was given.
+        raise SystemExit(launch(num_processes, [sys.executable, *sys.orig_argv[1:]]))
+    train_modality(name)
 
 
 def train_modality(name: str) -> None:
-    """Read slices and settings of one modality, train, and write ``models/<name>`` and ``results/<name>``."""
+    """Read slices and settings of one modality, train, and write ``models/<name>`` and ``results/<name>``.
+
+    Of several processes that train together the first one writes.
+    """
     # Imported here, so that --help answers at once.
     import torch
 
@@ -28,10 +42,12 @@ def train_modality(name: str) -> None:
     from common.samples import check_rejected_share, write_rejections
     from common.store import Store
     from common.training.loop import train
+    from common.training.processes import is_first
     from pipelines import settings, training_summary
     from pipelines.modalities import modality
     from pipelines.training_calibration import calibration_of
     from pipelines.training_data import infeasible, read_split, state_folder
+    from pipelines.training_start import start
 
     chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "training")
     kind = modality(name)
@@ -39,10 +55,12 @@ def train_modality(name: str) -> None:
     alphabet = Alphabet.of_texts(stores["train"].texts)
     torch.manual_seed(chosen.seed)
     network = Network(chosen.network, stores["train"].metadata.num_features, len(alphabet))
+    started = start(name, network, alphabet, chosen.training)
 
     results = Path("results") / name
     rejections = infeasible(stores["train"], network)
-    write_rejections(results / "training_rejected.jsonl", rejections)
+    if is_first():
+        write_rejections(results / "training_rejected.jsonl", rejections)
     check_rejected_share(len(rejections), len(stores["train"]), MAX_INFEASIBLE, results / "training_rejected.jsonl")
     splits = {
         "train": read_split(stores["train"], {rejection.id for rejection in rejections}),
@@ -60,9 +78,12 @@ def train_modality(name: str) -> None:
         chosen.training,
         augment,
         chosen.seed,
-        state_folder(name, stores, chosen, kind),
+        state_folder(name, stores, chosen, kind, started.digest),
     )
+    if not is_first():
+        return
     description = training_summary.describe(name, chosen, stores["train"].metadata, alphabet, network, splits, trained)
+    description["summary"] |= started.summary
     training_summary.write_history(results / "history.csv", trained.progress.history)
     write_json(results / "training.json", training_summary.costs(network, trained))
     network.load_state_dict(trained.weights)

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(".state")
 # Resume states kept a modality, the newest ones: enough to switch a setting forth and back within a training.
 KEPT_STATES = 5
+# Settings of training that change a result by rounding alone, or by what another key of the fingerprint has.
+UNDECISIVE = {"processes", "memory_gib", "warm_start", "warm_start_digest"}
 # What decides the weights beside settings and data; a checkpoint of other code is never gone on with.
 CODE = ("common/network*.py", "common/normalisation.py", "common/recurrent/*.py", "common/training/*.py")
 
@@ -74,10 +76,14 @@ def infeasible(store: Store, network: Network) -> list[Rejection]:
     return rejections
 
 
-def state_folder(name: str, stores: dict[str, Store], chosen: SimpleNamespace, kind: Modality) -> Path:
+def state_folder(
+    name: str, stores: dict[str, Store], chosen: SimpleNamespace, kind: Modality, warm_start: str = ""
+) -> Path:
     """The resume folder of exactly this run: settings, seed, data and code are in its name.
 
     It lies outside DVC's outs, which DVC deletes before a stage. Older states beyond ``KEPT_STATES`` are removed.
+    ``warm_start`` is the digest of the model that it starts from. What decides the order of summation alone, processes
+    and memory, is left out: a run goes on with another number of processes.
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
     code += ROOT.glob(f"{kind.augment.__module__.replace('.', '/')}.py")
@@ -85,9 +91,10 @@ def state_folder(name: str, stores: dict[str, Store], chosen: SimpleNamespace, k
         {
             "seed": chosen.seed,
             "settings": {
-                section: getattr(chosen, section).model_dump(mode="json")
+                section: getattr(chosen, section).model_dump(mode="json", exclude=UNDECISIVE)
                 for section in ("text", "slices", "augment", "network", "training")
             },
+            "warm_start": warm_start,
             "data": digest_files([store.path for store in stores.values()]),
             "code": digest_files(code),
             "torch": torch.__version__,
@@ -97,5 +104,5 @@ def state_folder(name: str, stores: dict[str, Store], chosen: SimpleNamespace, k
     folder.mkdir(parents=True, exist_ok=True)
     others = [each for each in folder.parent.iterdir() if each != folder]
     for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT_STATES - 1 :]:
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)  # another process may do the same
     return folder

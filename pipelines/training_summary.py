@@ -11,6 +11,7 @@ from common.alphabet import Alphabet
 from common.files import write_text
 from common.network import Network
 from common.store import StoreMetadata
+from common.training.footprint import GIB
 from common.training.loop import Samples, Trained
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_wer", "validation_cer", "learning_rate")
@@ -72,6 +73,11 @@ def costs(network: Network, trained: Trained) -> dict[str, Any]:
         "waiting_for_batches_share": round(progress.waiting_seconds / max(progress.seconds, 1e-9), 4),
         "padding_share": round(progress.padding, 4),
         "nonfinite_batches": progress.nonfinite,
+        "num_processes": trained.num_processes,
+        "memory_predicted_gib": round(trained.memory.largest[2] / GIB, 3),
+        "memory_allowed_gib": round(trained.memory.allowed / GIB, 3),
+        "memory_peak_gib": round(trained.peak_bytes / GIB, 3),
+        "batches_in_parts": trained.memory.num_parted,
     }
 
 
@@ -88,7 +94,10 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 def card(description: dict[str, Any]) -> str:
     """Model card in Markdown with the front matter that model hubs read."""
     summary = description["summary"]
-    licences = sorted({corpus["licence"] or "not stated" for corpus in summary["corpora"].values()})
+    earlier = summary.get("warm_start", {}).get("corpora", {})
+    corpora = (*summary["corpora"].values(), *earlier.values())
+    learnt_from = "; ".join(sorted({each["licence"] or "not stated" for each in corpora}))
+    origin = _origin(summary)
     rows = "\n".join(
         f"| {name} | {corpus['samples']} | {corpus['licence'] or 'not stated'} |"
         for name, corpus in summary["corpora"].items()
@@ -113,8 +122,16 @@ word error rate {summary["validation_wer"]:.4f}, character error rate {summary["
 |---|---|---|
 {rows}
 
-Licences of the data the weights were learnt from: {"; ".join(licences)}. Errors on other speakers, rooms, fonts or
+{origin}Licences of the data the weights were learnt from: {learnt_from}. Errors on other speakers, rooms, fonts or
 papers than these will be higher; measure them on your own data before you rely on a transcript.
 
 Use: `python -m pipelines.transcribe FOLDER FILES…`
 """
+
+
+def _origin(summary: dict[str, Any]) -> str:
+    origin = summary.get("warm_start")
+    if not origin:
+        return ""
+    corpora = ", ".join(f"{name} ({each['samples']} samples)" for name, each in sorted(origin["corpora"].items()))
+    return f"It started from the weights of an earlier model, trained on {corpora}.\n"

@@ -4,6 +4,7 @@ However a command ends: no half file under a final name, one line for the user, 
 command afterwards gives the same bytes as one that nobody disturbed.
 """
 
+import json
 import os
 import resource
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from common.bundle import read_bundle
 from tests.toy.modality import READ_SECONDS
 from tests.toy.workspace import manifest, rows, write_corpus, write_params
 
@@ -212,6 +214,15 @@ def test_training_goes_on_after_a_full_disk_ctrl_c_and_kill(
     _, said = again.communicate(timeout=PATIENCE_S)
     assert again.returncode == 0 and "going on at epoch" in said
     assert untimed(contents(folder)) == untimed(undisturbed["train"])
+
+
+def test_the_stage_starts_its_processes_and_one_of_them_writes(before: Callable[[str], Path]) -> None:
+    folder = before("train")
+    write_params(folder, [manifest()], network=NETWORK, training={**TRAINING, "epochs": 2, "processes": 2})
+    run(folder, "train", "toy")
+    assert json.loads((folder / "results" / "toy" / "training.json").read_bytes())["num_processes"] == 2
+    assert len(read_bundle(folder / "models" / "toy").alphabet) == 3
+    assert len((folder / "results" / "toy" / "history.csv").read_text("utf-8").splitlines()) == 3
 
 
 @pytest.mark.parametrize("stage", ["prepare", "extract"])

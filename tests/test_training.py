@@ -69,14 +69,14 @@ from pathlib import Path
 import test_training
 from common.training import loop
 steps = 0
-real = loop._step
+real = loop.step
 def step(*arguments):
     global steps
     steps += 1
     if steps == {kill_at}:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments)
-loop._step = step
+loop.step = step
 test_training.run(Path({state!r}), test_training.CHECKPOINT_EACH_STEP)
 """
 CHECKPOINT_EACH_STEP = TrainingSettings(**{**FAST.model_dump(), "epochs": 3, "checkpoint_minutes": 0})

@@ -9,6 +9,7 @@ from common.recurrent import scan
 from common.recurrent.cells import TORCH_CELLS, cell, input_part, input_weights, recurrent_matrix, recurrent_part
 from common.recurrent.lengths import reversal, reverse
 from common.recurrent.recurrence import Keep, State
+from common.recurrent.rows import bernoulli
 
 ROWS = 16  # of a step's product where samples must not hang on each other
 
@@ -123,7 +124,7 @@ class RecurrentLayer(nn.Module):
         if not self.training:
             whole = torch.full(shape, share, dtype=dtype, device=x.device)
             return Keep(whole, whole)
-        hidden, memory = (torch.empty(shape, dtype=dtype, device=x.device).bernoulli_(share) for _ in range(2))
+        hidden, memory = (bernoulli(shape, share, dtype, x.device) for _ in range(2))
         return Keep(hidden, memory)
 
     def _scan(self, x: Tensor, lengths: Tensor, state: State | None) -> tuple[Tensor, State]:

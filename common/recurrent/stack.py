@@ -1,11 +1,11 @@
 """A stack of recurrent layers with layer normalisation and locked dropout between them."""
 
-import torch
 from torch import Tensor, nn
 
 from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
 from common.recurrent.lengths import reversal
 from common.recurrent.recurrence import State
+from common.recurrent.rows import bernoulli
 
 
 def locked_dropout(x: Tensor, probability: float, training: bool) -> Tensor:
@@ -13,8 +13,7 @@ def locked_dropout(x: Tensor, probability: float, training: bool) -> Tensor:
     if not training or probability == 0:
         return x
     keep = 1 - probability
-    mask = torch.empty(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device).bernoulli_(keep).div_(keep)
-    return x * mask
+    return x * bernoulli((x.shape[0], 1, x.shape[2]), keep, x.dtype, x.device).div_(keep)
 
 
 class RecurrentStack(nn.Module):

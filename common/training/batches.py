@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.modality import generator
 from common.training.settings import TrainingSettings
@@ -26,6 +26,7 @@ class Batch:
         lengths: int64 [B], input slices.
         targets: int64 [sum of target lengths], labels one sample after the other.
         target_lengths: int64 [B].
+        first: rows of the step that come before, in other processes.
     """
 
     rows: list[int]
@@ -33,6 +34,28 @@ class Batch:
     lengths: Tensor
     targets: Tensor
     target_lengths: Tensor
+    first: int = 0
+
+    def padded(self, num_slices: int) -> "Batch":
+        """With at least ``num_slices`` slices."""
+        missing = num_slices - self.slices.shape[1]
+        return self if missing <= 0 else replace(self, slices=nn.functional.pad(self.slices, (0, 0, 0, missing)))
+
+    def piece(self, num_rows: int, num_slices: int) -> "Batch":
+        """The first rows cut to the first slices, at least one of each, and their targets."""
+        rows, slices = slice(max(1, num_rows)), max(1, num_slices)
+        target_lengths = self.target_lengths[rows]
+        return Batch(
+            self.rows[rows],
+            self.slices[rows, :slices].contiguous(),
+            self.lengths[rows].clamp(max=slices),
+            self.targets[: int(target_lengths.sum())],
+            target_lengths,
+        )
+
+    def to(self, device: torch.device) -> "Batch":
+        names = ("slices", "lengths", "targets", "target_lengths")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def draw_rows(corpora: Sequence[str], settings: TrainingSettings, seed: int, epoch: int) -> np.ndarray:
@@ -82,19 +105,26 @@ def padding_share(plan: Iterable[np.ndarray], lengths: np.ndarray) -> float:
     return 1 - valid / padded if padded else 0.0
 
 
-def collate(rows: Sequence[int], matrices: Sequence[np.ndarray], targets: Sequence[Sequence[int]]) -> Batch:
-    """Pad matrices [T, F] into one batch."""
+def collate(
+    rows: Sequence[int],
+    matrices: Sequence[np.ndarray],
+    targets: Sequence[Sequence[int]],
+    num_features: int,
+    first: int = 0,
+) -> Batch:
+    """Pad matrices [T, F] into one batch; without rows it has one slice."""
     lengths = [len(matrix) for matrix in matrices]
-    padded = np.zeros((len(rows), max(lengths), matrices[0].shape[1]), dtype=np.float32)
+    padded = np.zeros((len(rows), max(lengths, default=1), num_features), dtype=np.float32)
     for place, matrix in enumerate(matrices):
         padded[place, : len(matrix)] = matrix
     flat = [label for target in targets for label in target]
     return Batch(
         rows=[int(row) for row in rows],
         slices=torch.from_numpy(padded),
-        lengths=torch.tensor(lengths),
+        lengths=torch.tensor(lengths, dtype=torch.int64),
         targets=torch.tensor(flat, dtype=torch.int64),
-        target_lengths=torch.tensor([len(target) for target in targets]),
+        target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
+        first=first,
     )
 
 

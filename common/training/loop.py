@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +22,17 @@ from common.modality import generator
 from common.network import Network
 from common.training import checkpoint
 from common.training.batches import Batch, collate, draw_rows, padding_share, plan_epoch, prefetch
+from common.training.footprint import give_back, highest_bytes, processes_here
+from common.training.memory import MemoryPlan, plan_memory
 from common.training.precision import choose_precision
+from common.training.processes import Group, join, leave
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
+from common.training.step import Machine, average, compute_alone, make_optimizer, shares, step
 from common.training.validation import validate
+
+# Between two times that free memory is given back: it takes half a second where there is much of it.
+GIVE_BACK_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,9 @@ class Trained:
     precision: str
     device: str
     num_threads: int
+    num_processes: int
+    memory: MemoryPlan
+    peak_bytes: int
 
 
 def train(
@@ -90,18 +100,21 @@ def train(
             used as it is.
         state: folder of this very run's checkpoint; named by a fingerprint of all that decides the result.
     """
-    torch.set_num_threads(settings.num_threads or usable_cores())
+    torch.set_num_threads(settings.num_threads or max(1, usable_cores() // processes_here()))
     device = torch.device(choose_device(settings.device, "training.device"))
+    group = join(device)
+    device = torch.device(group.device) if group.size > 1 else device
     precision = choose_precision(settings, device)
-    print(
+    say = partial(print, file=sys.stderr, flush=True) if group.rank == 0 else lambda _: None
+    say(
         f"training {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters on {device} in "
         f"{str(precision).removeprefix('torch.')}, {torch.get_num_threads()} threads, "
-        f"{len(train_samples.ids)} samples, {len(validation_samples.ids)} for validation",
-        file=sys.stderr,
+        f"{len(train_samples.ids)} samples, {len(validation_samples.ids)} for validation"
+        + (f", {group.size} processes" if group.size > 1 else "")
     )
     network.to(device)
     averaged = copy.deepcopy(network).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=0.0, fused=True)
+    optimizer = make_optimizer(network, settings)
     progress = Progress()
     best: dict[str, Tensor] = {}
 
@@ -111,47 +124,62 @@ def train(
         averaged.load_state_dict(saved["averaged"])
         optimizer.load_state_dict(saved["optimizer"])
         best, progress = saved["best"], Progress(**saved["progress"])
-        print(f"going on at epoch {progress.epoch + 1}, batch {progress.batch + 1}", file=sys.stderr)
+        say(f"going on at epoch {progress.epoch + 1}, batch {progress.batch + 1}")
 
     targets = [alphabet.encode(text) for text in train_samples.texts]
     plans = [_plan(train_samples, settings, seed, epoch) for epoch in range(settings.epochs)]
     num_steps = sum(map(len, plans))
 
+    def make(epoch: int, rows: np.ndarray) -> Batch:
+        share = shares(len(rows), group.size)[group.rank]
+        own = rows[share]
+        matrices = [_augmented(train_samples, row, network, augment, seed, epoch) for row in own]
+        return collate(own.tolist(), matrices, [targets[row] for row in own], network.num_features, share.start)
+
+    given_back_at = time.monotonic()
+
     def save() -> None:
-        checkpoint.save(
-            state,
-            {
-                "network": network.state_dict(),
-                "averaged": averaged.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "best": best,
-                "progress": vars(progress),
-            },
-        )
+        nonlocal given_back_at
+        if group.rank == 0:
+            checkpoint.save(
+                state,
+                {
+                    "network": network.state_dict(),
+                    "averaged": averaged.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "best": best,
+                    "progress": vars(progress),
+                },
+            )
+        if time.monotonic() - given_back_at > GIVE_BACK_S:
+            give_back()
+            given_back_at = time.monotonic()
+
+    memory = group.tell(_memory_plan(network, train_samples, plans, make, settings, precision, group, state))
+    say(memory.sentence())
+    machine = Machine(network, optimizer, settings, precision, group, memory)
 
     while progress.epoch < settings.epochs:
         plan = plans[progress.epoch]
         epoch = progress.epoch
-        bar = tqdm(total=num_steps, initial=progress.step, unit="step", desc=f"epoch {epoch + 1}", disable=None)
-
-        def make(rows: np.ndarray, epoch: int = epoch) -> Batch:
-            matrices = [_augmented(train_samples, row, network, augment, seed, epoch) for row in rows]
-            return collate(rows.tolist(), matrices, [targets[row] for row in rows])
-
+        hidden = None if group.rank == 0 else True
+        bar = tqdm(total=num_steps, initial=progress.step, unit="step", desc=f"epoch {epoch + 1}", disable=hidden)
         network.train()
         started = saved_at = waited_from = time.monotonic()
-        for batch in prefetch(make, plan[progress.batch :]):
+        remaining = plan[progress.batch :]
+        for rows, batch in zip(remaining, prefetch(partial(make, epoch), remaining), strict=True):
             progress.waiting_seconds += time.monotonic() - waited_from
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(progress.step, num_steps, settings)
-            losses = _step(network, optimizer, batch, settings, precision, _step_seed(seed, progress.step))
+            for each in optimizer.param_groups:
+                each["lr"] = learning_rate(progress.step, num_steps, settings)
+            num_labels = sum(len(targets[row]) for row in rows)
+            losses = step(machine, batch, len(rows), num_labels, _step_seed(seed, progress.step))
             if np.isfinite(losses).all():
-                _average(averaged, network, min(settings.averaging, (1 + progress.step) / (10 + progress.step)))
+                average(averaged, network, min(settings.averaging, (1 + progress.step) / (10 + progress.step)))
                 progress.loss_sum += float(losses.sum())
-                progress.loss_labels += int(batch.target_lengths.sum())
+                progress.loss_labels += num_labels
             else:
                 progress.nonfinite += 1
-                _report_nonfinite(losses, batch, train_samples, progress.nonfinite, settings.max_nonfinite)
+                _report_nonfinite(losses, rows, train_samples, progress.nonfinite, settings.max_nonfinite, say)
             progress.step += 1
             progress.batch += 1
             bar.update()
@@ -160,7 +188,10 @@ def train(
                 progress.seconds += now - started
                 save()
                 started = saved_at = waited_from = time.monotonic()
-        errors = validate(averaged, validation_samples.matrices, validation_samples.texts, alphabet)
+        errors = None
+        if group.rank == 0:
+            errors = validate(averaged, validation_samples.matrices, validation_samples.texts, alphabet)
+        errors = group.tell(errors)
         bar.close()
         progress.history.append(
             {
@@ -180,18 +211,54 @@ def train(
         progress.epoch, progress.batch, progress.loss_sum, progress.loss_labels = epoch + 1, 0, 0.0, 0
         save()
         row = progress.history[-1]
-        print(
+        say(
             f"epoch {epoch + 1}/{settings.epochs}: loss {row['train_loss']:.3f}, validation loss "
             f"{errors.loss:.3f}, WER {errors.word_error_rate:.4f}, CER {errors.character_error_rate:.4f}, "
-            f"{progress.seconds:.0f} s",
-            file=sys.stderr,
-            flush=True,
+            f"{progress.seconds:.0f} s"
         )
         if settings.patience and epoch - progress.best_epoch >= settings.patience:
-            print(f"no better validation error for {settings.patience} epochs: stopping early", file=sys.stderr)
+            say(f"no better validation error for {settings.patience} epochs: stopping early")
             break
+    leave(group)
     return Trained(
-        best, progress, str(precision).removeprefix("torch."), device.type, settings.num_threads or usable_cores()
+        weights=best,
+        progress=progress,
+        precision=str(precision).removeprefix("torch."),
+        device=device.type,
+        num_threads=torch.get_num_threads(),
+        num_processes=group.size,
+        memory=memory,
+        peak_bytes=highest_bytes(device),
+    )
+
+
+def _memory_plan(
+    network: Network,
+    samples: Samples,
+    plans: Sequence[Sequence[np.ndarray]],
+    make: Callable[[int, np.ndarray], Batch],
+    settings: TrainingSettings,
+    precision: torch.dtype,
+    group: Group,
+    state: Path,
+) -> MemoryPlan | None:
+    """Measured by the first process, whose share of a batch is never smaller than another's."""
+    if group.rank:
+        return None
+    batches = [(epoch, rows) for epoch, plan in enumerate(plans) for rows in plan]
+    shapes = [(shares(len(rows), group.size)[0].stop, int(samples.lengths[rows].max())) for _, rows in batches]
+    place = max(range(len(shapes)), key=lambda each: shapes[each][0] * shapes[each][1])
+    device = next(network.parameters()).device
+    key = {"device": device.type, "precision": str(precision), "threads": torch.get_num_threads()}
+    return plan_memory(
+        network,
+        shapes,
+        lambda: make(*batches[place]).to(device),
+        partial(compute_alone, precision),
+        part_slices=settings.part_slices,
+        memory_gib=settings.memory_gib,
+        state=state,
+        key={**key, "processes": group.size, "memory_gib": settings.memory_gib},
     )
 
 
@@ -214,61 +281,16 @@ def _augmented(
     return changed if emitted >= needed_slices(samples.texts[row]) else slices
 
 
-def _step(
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    settings: TrainingSettings,
-    precision: torch.dtype,
-    seed: int,
-) -> np.ndarray:
-    """One step of gradient descent; returns the loss of each sample, [B]. No step is taken if one is not finite."""
-    torch.manual_seed(seed)
-    device = next(network.parameters()).device
-    statistics = [buffer.clone() for buffer in network.buffers()]
-    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-        log_probs, lengths = network(batch.slices.to(device), batch.lengths.to(device))
-    losses = torch.nn.functional.ctc_loss(
-        log_probs.transpose(0, 1),  # [B, T', V] -> [T', B, V]
-        batch.targets.to(device),
-        lengths,
-        batch.target_lengths.to(device),
-        reduction="none",
-    )
-    if torch.isfinite(losses).all():
-        optimizer.zero_grad(set_to_none=True)
-        # Weighed by the labels of the whole batch and not by sample, so short samples do not weigh more.
-        (losses.sum() / int(batch.target_lengths.sum())).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-        optimizer.step()
-    else:  # the running statistics of normalisation have seen it already
-        for buffer, kept in zip(network.buffers(), statistics, strict=True):
-            buffer.copy_(kept)
-    return losses.detach().cpu().numpy()
-
-
-def _report_nonfinite(losses: np.ndarray, batch: Batch, samples: Samples, count: int, limit: int) -> None:
-    bad = [samples.ids[row] for row, loss in zip(batch.rows, losses, strict=True) if not np.isfinite(loss)]
+def _report_nonfinite(
+    losses: np.ndarray, rows: np.ndarray, samples: Samples, count: int, limit: int, say: Callable[[str], None]
+) -> None:
+    bad = [samples.ids[row] for row, loss in zip(rows, losses, strict=True) if not np.isfinite(loss)]
     names = ", ".join(bad[:8]) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
-    print(f"the loss of {len(bad)} of {len(batch.rows)} samples is no number, step left out: {names}", file=sys.stderr)
+    say(f"the loss of {len(bad)} of {len(rows)} samples is no number, step left out: {names}")
     if count > limit:
         raise GlyphoneError(
             f"{count} batches had a loss that is no number, training.max_nonfinite allows {limit}; last: {names}"
         )
-
-
-def _parameter_groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases and the scales of normalisations do not."""
-    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-
-
-@torch.no_grad()
-def _average(averaged: Network, network: Network, decay: float) -> None:
-    """averaged = decay · averaged + (1 - decay) · network, running statistics included."""
-    torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
-    torch._foreach_lerp_(list(averaged.buffers()), list(network.buffers()), 1 - decay)
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -1,0 +1,92 @@
+"""Weights from a trained model, also where it knows other characters."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from common.alphabet import BLANK, Alphabet
+from common.bundle import BundleError, read_bundle
+from common.errors import GlyphoneError
+from common.network import Network
+
+# The weights of a character that starts from none are its fresh ones times this: near zero, and no two alike.
+NEAR_ZERO = 0.01
+KEY = "training.warm_start"
+# Rows of these are labels.
+HEAD = ("head.weight", "head.bias")
+
+
+def warm_start(
+    network: Network, alphabet: Alphabet, folder: str | Path, new_characters: Mapping[str, str]
+) -> tuple[list[str], dict[str, Any]]:
+    """Overwrite the weights of a fresh network with those of a model folder; characters go by name, not by number.
+
+    A character that the model lacks starts from the one that ``new_characters`` names, or with weights near zero and
+    the lowest bias of all characters, so that the network at first writes what the model would.
+
+    Returns:
+        Lines that say what changed, and the model's ``summary``.
+
+    Raises:
+        GlyphoneError: there is no model; its network is of another shape; ``new_characters`` names what is not there.
+    """
+    try:
+        bundle = read_bundle(folder)
+    except BundleError as error:
+        raise GlyphoneError(f"{KEY}: {error}") from None
+    old = bundle.network.state_dict()
+    weights = network.state_dict()
+    _check_shapes(old, weights, folder)
+    for new, like in new_characters.items():
+        key = f"training.new_characters.{new}"
+        if new not in alphabet.symbols or new in bundle.alphabet.symbols:
+            where = "is in the model already" if new in bundle.alphabet.symbols else "is in no training text"
+            raise GlyphoneError(f"{key}: {new!r} {where}; allowed: characters that only the training texts have")
+        if like not in bundle.alphabet.symbols:
+            known = "".join(bundle.alphabet.symbols)
+            raise GlyphoneError(f"{key}: {like!r} is not in the alphabet of {folder}; allowed: one of {known}")
+
+    labels = {symbol: label for label, symbol in enumerate(bundle.alphabet.symbols, BLANK + 1)}
+    for name, tensor in weights.items():
+        if name not in HEAD:
+            tensor.copy_(old[name])
+    for name in HEAD:
+        rows = [old[name][BLANK]]
+        for label, symbol in enumerate(alphabet.symbols, BLANK + 1):
+            source = labels.get(symbol, labels.get(new_characters.get(symbol, "")))
+            if source is not None:
+                rows.append(old[name][source])
+            elif name == "head.bias":
+                rows.append(old[name][BLANK + 1 :].min())
+            else:
+                rows.append(NEAR_ZERO * weights[name][label])
+        weights[name].copy_(torch.stack(rows))
+    return _changes(alphabet, bundle.alphabet, new_characters, folder), bundle.summary
+
+
+def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], folder: str | Path) -> None:
+    for name in sorted({*old, *new}):
+        # Behind the labels, whose number may differ, a shape must be the same.
+        first = 1 if name in HEAD else 0
+        shapes = [list(weights[name].shape[first:]) if name in weights else None for weights in (old, new)]
+        if shapes[0] != shapes[1]:
+            raise GlyphoneError(
+                f"{KEY}: {folder} does not fit: {name} is {shapes[0] or 'missing'} there and {shapes[1] or 'missing'} "
+                "here; `network` and `slices` must be as in the model, all but what has no weights"
+            )
+
+
+def _changes(alphabet: Alphabet, old: Alphabet, new_characters: Mapping[str, str], folder: str | Path) -> list[str]:
+    kept = [symbol for symbol in alphabet.symbols if symbol in old.symbols]
+    fresh = [symbol for symbol in alphabet.symbols if symbol not in old.symbols and symbol not in new_characters]
+    gone = [symbol for symbol in old.symbols if symbol not in alphabet.symbols]
+    lines = [f"warm start from {folder}: {len(kept)} characters keep their weights"]
+    if new_characters:
+        lines.append("new, from another: " + " ".join(f"{new}←{like}" for new, like in sorted(new_characters.items())))
+    if fresh:
+        lines.append(f"new, from near zero: {''.join(fresh)!r}")
+    if gone:
+        lines.append(f"gone, in no training text: {''.join(gone)!r}")
+    return lines

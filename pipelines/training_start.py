@@ -1,0 +1,39 @@
+"""Where the weights of a training come from: fresh ones, or those of a model."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.alphabet import Alphabet
+from common.errors import GlyphoneError
+from common.network import Network
+from common.training.processes import is_first
+from common.training.settings import TrainingSettings
+from common.training.warm_start import warm_start
+from pipelines.warm_model import model_digest, warm_start_folder
+
+
+@dataclass(frozen=True)
+class Start:
+    """Attributes: digest: of the model; summary: what the new bundle's summary says of it. Both empty without one."""
+
+    digest: str = ""
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def start(name: str, network: Network, alphabet: Alphabet, settings: TrainingSettings) -> Start:
+    """Overwrite the fresh weights by those of ``training.warm_start``, if it is set, and say what changed.
+
+    Raises:
+        GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without it.
+    """
+    if not settings.warm_start:
+        if settings.new_characters:
+            raise GlyphoneError(f"{name}.training.new_characters: needs training.warm_start, the model they start from")
+        return Start()
+    folder = warm_start_folder(settings.warm_start, name)
+    lines, summary = warm_start(network, alphabet, folder, settings.new_characters)
+    if is_first():
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    corpora = {**summary.get("warm_start", {}).get("corpora", {}), **summary["corpora"]}
+    return Start(model_digest(folder), {"warm_start": {"corpora": corpora}})

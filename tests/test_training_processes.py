@@ -1,0 +1,110 @@
+"""Several processes train as one does; one that is killed ends all, and any number of them goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_training import FAST, run
+
+from common.errors import GlyphoneError
+from common.training.launch import launch
+from common.training.settings import TrainingSettings
+
+TESTS = Path(__file__).parent
+CHOSEN = TrainingSettings(**{**FAST.model_dump(), "epochs": 2, "checkpoint_minutes": 0, "learning_rate": 1e-3})
+SCRIPT = """
+import os, signal, sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from pathlib import Path
+import torch
+import test_training, test_training_processes
+from common.errors import run
+from common.training import loop
+steps = 0
+real = loop.step
+def step(*arguments):
+    global steps
+    steps += 1
+    if steps == {kill_at} and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+loop.step = step
+def main():
+    trained = test_training.run(Path({state!r}), test_training_processes.CHOSEN)
+    if os.environ["RANK"] == "0":
+        torch.save((trained.progress.history, trained.weights), {state!r} + "/result.pt")
+run(main)
+"""
+
+
+def command(state: Path, kill_at: int = 0) -> list[str]:
+    script = SCRIPT.format(tests=str(TESTS), root=str(TESTS.parent), kill_at=kill_at, state=str(state))
+    return [sys.executable, "-c", script]
+
+
+def check_alike(history, weights, whole) -> None:
+    for row, expected in zip(history, whole.progress.history, strict=True):
+        assert row == pytest.approx(expected, rel=1e-3)
+    for name, weight in whole.weights.items():
+        torch.testing.assert_close(weights[name], weight, rtol=1e-2, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("whole"), CHOSEN)
+
+
+def test_two_processes_train_as_one(tmp_path, whole):
+    assert launch(2, command(tmp_path)) == 0
+    check_alike(*torch.load(tmp_path / "result.pt", weights_only=True), whole)
+
+
+def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path, whole, capfd):
+    with pytest.raises(GlyphoneError, match=r"process 2 of 2 was killed by SIGKILL.*the same command"):
+        launch(2, command(tmp_path, kill_at=6))
+    assert "Traceback" not in capfd.readouterr().err
+    resumed = run(tmp_path, CHOSEN)
+    assert "going on at epoch" in capfd.readouterr().err
+    check_alike(resumed.progress.history, resumed.weights, whole)
+
+
+def test_the_first_failure_decides_and_nothing_is_left_over(tmp_path, monkeypatch, capfd):
+    code = (
+        "import os, sys, time\n"
+        "open(os.environ['RANK'], 'w').write(str(os.getpid()))\n"
+        "if os.environ['RANK'] == '1': sys.exit('broken')\n"
+        "time.sleep(60)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert launch(2, [sys.executable, "-c", code]) == 1
+    assert "broken" in capfd.readouterr().err
+    for rank in "01":
+        if (tmp_path / rank).exists() and (text := (tmp_path / rank).read_text()):
+            with pytest.raises(ProcessLookupError):
+                os.kill(int(text), 0)
+
+
+def test_processes_end_with_their_launcher(tmp_path):
+    """Killed in a way that leaves it no time to clean up."""
+    code = (
+        "import sys; sys.path.insert(0, {root!r})\n"
+        "from common.training.launch import launch\n"
+        "launch(2, [sys.executable, '-c', {child!r}])\n"
+    )
+    child = (
+        f"import sys; sys.path.insert(0, {str(TESTS.parent)!r})\n"
+        "import os, threading, time\n"
+        "from common.training.launch import hold_on_to_launcher\n"
+        "hold_on_to_launcher()\n"
+        "print('ready', flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code.format(root=str(TESTS.parent), child=child)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as launcher:
+        assert launcher.stdout is not None
+        assert [launcher.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
+        launcher.send_signal(signal.SIGKILL)
+        assert launcher.stdout.read() == b""  # ends when nobody holds the other end any more

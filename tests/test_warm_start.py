@@ -1,0 +1,111 @@
+"""A warm start keeps what the model knows, character by character."""
+
+import copy
+import json
+
+import pytest
+import torch
+
+from common.alphabet import Alphabet
+from common.bundle import write_bundle
+from common.errors import GlyphoneError
+from common.network import Network
+from common.network_settings import ConvolutionSettings, NetworkSettings
+from common.training.warm_start import warm_start
+from pipelines import recipe
+
+SETTINGS = NetworkSettings(convolutions=(ConvolutionSettings(channels=3),), num_layers=1, num_hidden=8, dropout=0.0)
+OLD, NEW = Alphabet("abco"), Alphabet("abcdö")
+DESCRIPTION = {
+    "modality": "toy",
+    "alphabet": list(OLD.symbols),
+    "slice_settings": {},
+    "text_settings": {},
+    "num_features": 6,
+    "step": 0.01,
+    "unit": "s",
+    "summary": {"corpora": {"old": {"samples": 5, "licence": "CC0"}}},
+}
+
+
+def network(seed: int, alphabet: Alphabet, **more) -> Network:
+    torch.manual_seed(seed)
+    made = Network(SETTINGS.model_copy(update=more), 6, len(alphabet))
+    for buffer in made.buffers():
+        buffer.uniform_(0.5, 2)
+    return made.eval()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_bundle(tmp_path / "old", network(1, OLD).state_dict(), SETTINGS, DESCRIPTION, "card")
+    return tmp_path / "old"
+
+
+def logits(made: Network) -> torch.Tensor:
+    x = torch.randn(2, 12, 6, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        front, lengths = made.front_end(x, torch.tensor([12, 12]))
+        return made.head(made.encoder(front, lengths))
+
+
+def test_old_characters_keep_their_emissions_and_new_ones_start_from_a_named_one_or_near_zero(folder):
+    fresh = network(2, NEW)
+    lines, summary = warm_start(fresh, NEW, folder, {"ö": "o"})
+    before, after = logits(network(1, OLD)), logits(fresh)
+    assert torch.equal(after[..., :4], before[..., :4])  # blank, a, b, c
+    assert torch.equal(after[..., 5], before[..., 4])  # ö is o
+    lowest = network(1, OLD).head.bias[1:].min()
+    assert torch.allclose(after[..., 4], lowest, atol=0.05)  # d
+    assert fresh.head.weight[4].abs().max() > 0
+    said = "\n".join(lines)
+    assert "3 characters keep" in said and "ö←o" in said and "near zero: 'd'" in said and "gone" in said
+    assert summary["corpora"]["old"]["licence"] == "CC0"
+
+
+def test_the_same_alphabet_gives_the_same_network(folder):
+    fresh = network(2, OLD)
+    warm_start(fresh, OLD, folder, {})
+    for name, tensor in network(1, OLD).state_dict().items():
+        assert torch.equal(fresh.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize(
+    ("more", "new_characters", "sentence"),
+    [
+        ({"num_hidden": 9}, {}, r"does not fit: encoder.* is \[.*\] there and \[.*\] here"),
+        ({"num_layers": 2}, {}, r"is missing there"),
+        ({}, {"ö": "x"}, "'x' is not in the alphabet"),
+        ({}, {"a": "b"}, "'a' is in the model already"),
+        ({}, {"ü": "b"}, "'ü' is in no training text"),
+    ],
+)
+def test_what_does_not_fit_is_one_clear_line(folder, more, new_characters, sentence):
+    made = network(2, NEW, **more)
+    before = copy.deepcopy(made.state_dict())
+    with pytest.raises(GlyphoneError, match=sentence) as caught:
+        warm_start(made, NEW, folder, new_characters)
+    assert len(str(caught.value).splitlines()) == 1
+    assert all(torch.equal(before[name], tensor) for name, tensor in made.state_dict().items())
+
+
+def test_a_missing_model_is_one_clear_line(tmp_path):
+    with pytest.raises(GlyphoneError, match=r"training.warm_start: .*not a model folder"):
+        warm_start(network(2, NEW), NEW, tmp_path, {})
+
+
+def test_the_recipe_fills_in_the_digest_so_that_dvc_sees_another_model(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree = {"modalities": ["audio"], "audio": {"training": {"warm_start": "old"}}}
+    digests = []
+    for seed in (1, 1, 3):
+        write_bundle(folder, network(seed, OLD).state_dict(), SETTINGS, DESCRIPTION, "card")
+        recipe.fill_warm_start_digests(tree)
+        digests.append(tree["audio"]["training"]["warm_start_digest"])
+    assert digests[0] == digests[1] != digests[2] and len(digests[0]) == 32
+    (tmp_path / "models").mkdir()
+    folder.rename(tmp_path / "models" / "audio")
+    tree["audio"]["training"]["warm_start"] = "models/audio"
+    with pytest.raises(GlyphoneError, match="copy it to another folder"):
+        recipe.fill_warm_start_digests(tree)
+    json.dumps(tree)
