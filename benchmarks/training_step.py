@@ -61,4 +61,8 @@ def ratios(slow: Sequence[Mapping[str, float]], fast: Sequence[Mapping[str, floa
 
 def summary(values: Sequence[float]) -> dict[str, float]:
     """Median, least and greatest."""
-    return {"median": round(statistics.median(values), 3), "least": round(min(values), 3), "most": round(max(values), 3)}
+    return {
+        "median": round(statistics.median(values), 3),
+        "least": round(min(values), 3),
+        "most": round(max(values), 3),
+    }
