@@ -1,10 +1,10 @@
 """All cells on parts of the default corpora: errors, parameters, training and transcription time, memory.
 
-One recipe, one workspace, one setting changed: ``network.cell``. To end within 40 minutes of two quiet cores, all train on
-fewer samples in fewer epochs than the default recipe (``SMALLER``), so errors compare cells and are no records. The table
-goes to standard error and into ``detail``; rows that are done are read again. The value is the best cell's character error rate on validation data over that of
-``lstm``, mean of both modalities. ``GLYPHONE_CELLS=cifg,gru`` takes only these beside ``lstm``. ``cells_small`` is the
-same in minutes.
+One recipe, one workspace, one setting changed: ``network.cell``. To end within 40 minutes of two quiet cores, all
+train on fewer samples in fewer epochs than the default recipe (``SMALLER``), so errors compare cells and are no
+records. The table goes to standard error and into ``detail``; rows that are done are read again. The value is the
+best cell's character error rate on validation data over that of ``lstm``, mean of both modalities.
+``GLYPHONE_CELLS=cifg,gru`` takes only these beside ``lstm``. ``cells_small`` is the same in minutes.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The default networks with batches of the default corpora, and a training step of them, for the benchmarks of speed."""
+"""The default networks, with batches of the default corpora, for the benchmarks of speed."""
 
 import sys
 from dataclasses import dataclass

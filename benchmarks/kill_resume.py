@@ -1,8 +1,9 @@
-"""Of 20 trainings killed with SIGKILL at a random moment and started again, how many end in the weights of an unkilled one.
+"""Of 20 trainings killed (SIGKILL) at random moments and started again: how many end in the unkilled one's weights.
 
-A small corpus of text images, a checkpoint behind every step, so that many kills fall into the writing of one: ``detail``
-counts those that left a half-written file. Moments are drawn evenly between the beginning of the training itself and its
-end, as the unkilled run had them; a run that is over before its moment is counted apart, and another one drawn.
+A small corpus of text images, a checkpoint behind every step, so that many kills fall into the writing of one:
+``detail`` counts those that left a half-written file. Moments are drawn evenly between the beginning of the training
+itself and its end, as the unkilled run had them; a run that is over before its moment is counted apart, and another
+one drawn.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """Floating-point operations of a training step by formula: what its matrix products and convolutions need, no more.
 
-A product [M, K] by [K, N] is 2 · M · K · N. Forward and backward together are three times the forward products: once for
-the result, once each for the gradients of weights and inputs; the first convolution's input needs no gradient, so it is
-two times there. Counted over padded slices of the batch, since padded input is what is computed; element-wise work,
-normalisation, CTC and the optimiser count nothing.
+A product [M, K] by [K, N] is 2 · M · K · N. Forward and backward together are three times the forward products: once
+for the result, once each for the gradients of weights and inputs; the first convolution's input needs no gradient, so
+it is two times there. Counted over padded slices of the batch, since padded input is what is computed; element-wise
+work, normalisation, CTC and the optimiser count nothing.
 """
 
 from common.network import Block, Network

@@ -1,9 +1,9 @@
 """Share of a training step that waits for data, and share of padding, in the real loop on the default corpora.
 
 The train stage of both modalities with the default recipe, two epochs: the first is sorted by length, the second is
-bucketed and shuffled as all others are. The loop itself measures both (``results/<m>/training.json``): the time in which a
-step waits for its batch, augmentation included, over the seconds of training, and the padding of all batches. The value is
-the greater share of waiting.
+bucketed and shuffled as all others are. The loop itself measures both (``results/<m>/training.json``): the time in
+which a step waits for its batch, augmentation included, over the seconds of training, and the padding of all batches.
+The value is the greater share of waiting.
 """
 
 import sys

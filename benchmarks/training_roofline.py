@@ -1,8 +1,8 @@
 """Share of this machine's matrix-product speed that a whole training step of the default networks reaches.
 
-One thread, processor time, in turn with a large product of torch in the same precision. The value is the smaller of both
-networks' shares in the precision that training chooses here; ``detail`` has the other precision too. What counts as an
-operation stands in ``benchmarks/training_flop.py``.
+One thread, processor time, in turn with a large product of torch in the same precision. The value is the smaller of
+both networks' shares in the precision that training chooses here; ``detail`` has the other precision too. What counts
+as an operation stands in ``benchmarks/training_flop.py``.
 """
 
 import statistics

@@ -16,9 +16,9 @@ def _channels(vector: Tensor, like: Tensor) -> Tensor:
 class _NormaliseRectify(torch.autograd.Function):
     """relu(weight · (x - mean) / sqrt(var + eps) + bias), zero where ``valid`` is, statistics over valid positions.
 
-    x [B, C, T, F], valid bool [B, T]. The gradient is the textbook one of Ioffe and Szegedy 2015, with the number of valid
-    positions in place of the batch's size. By hand, since torch's own operations one after the other walk through memory
-    many times, which on a CPU is what this layer costs.
+    x [B, C, T, F], valid bool [B, T]. The gradient is the textbook one of Ioffe and Szegedy 2015, with the number of
+    valid positions in place of the batch's size. By hand, since torch's own operations one after the other walk
+    through memory many times, which on a CPU is what this layer costs.
     """
 
     @staticmethod

@@ -1,8 +1,9 @@
 """Batch normalisation with ReLU over the slices of samples, compiled: sums, the result, and the same backwards.
 
-Arrays are as a convolution leaves them in channels-last order, a slice's features and channels side by side: x, y, gradient
-[B, T, F · C]; valid [B, T]; values of a channel are given F times over, [F · C]. Sums run in float32 along a sample and in
-float64 over samples. bfloat16 comes as its bits in uint16; arithmetic on it is float32 and rounds once, at the end.
+Arrays are as a convolution leaves them in channels-last order, a slice's features and channels side by side: x, y,
+gradient [B, T, F · C]; valid [B, T]; values of a channel are given F times over, [F · C]. Sums run in float32 along a
+sample and in float64 over samples. bfloat16 comes as its bits in uint16; arithmetic on it is float32 and rounds once,
+at the end.
 """
 
 import numpy as np
