@@ -1,8 +1,8 @@
 """Lines a second in training against kraken's own trainer: same lines, same network, each with its best settings.
 
 Lines of the fraktur corpus and the default network of text images, which kraken gets as VGSL (it has no normalisation
-there, so its network is a little cheaper). Each side first tries its settings on one epoch, then both train in turn. Wall
-time of training epochs; ours holds its validation and checkpoints too, kraken's neither.
+there, so its network is a little cheaper). Each side first tries its settings on one epoch, then both train in turn.
+Wall time of training epochs; ours holds its validation and checkpoints too, kraken's neither.
 """
 
 import shutil

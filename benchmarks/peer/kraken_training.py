@@ -1,7 +1,7 @@
 """kraken's own trainer: {"train", "validation", "spec", "epochs", "settings": [{batch_size, threads, …}], "folder"}.
 
-Prints the seconds of each training epoch, validation left out, for each of the settings. ``train`` and ``validation`` are
-paths of line images with ``.gt.txt`` beside them.
+Prints the seconds of each training epoch, validation left out, for each of the settings. ``train`` and ``validation``
+are paths of line images with ``.gt.txt`` beside them.
 """
 
 import json
@@ -14,12 +14,12 @@ from unittest.mock import MagicMock
 # that other peers of this environment need.
 sys.modules |= dict.fromkeys(("pyarrow", "pyarrow.compute"), MagicMock())
 
-import torch
-from kraken.configs import VGSLRecognitionTrainingConfig, VGSLRecognitionTrainingDataConfig
-from kraken.train import KrakenTrainer
-from kraken.train.vgsl import VGSLRecognitionDataModule, VGSLRecognitionModel
-from lightning.pytorch.callbacks import Callback
-from threadpoolctl import threadpool_limits
+import torch  # noqa: E402
+from kraken.configs import VGSLRecognitionTrainingConfig, VGSLRecognitionTrainingDataConfig  # noqa: E402
+from kraken.train import KrakenTrainer  # noqa: E402
+from kraken.train.vgsl import VGSLRecognitionDataModule, VGSLRecognitionModel  # noqa: E402
+from lightning.pytorch.callbacks import Callback  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
 
 warnings.filterwarnings("ignore")
 
@@ -45,7 +45,7 @@ answers = []
 for settings in question["settings"]:
     torch.manual_seed(1)
     torch.set_num_threads(settings["threads"])
-    shared = dict(
+    shared = dict(  # noqa: C408 - these are keywords
         training_data=question["train"],
         evaluation_data=question["validation"],
         format_type="path",
