@@ -30,6 +30,12 @@ NAMES = {
     "cells",
     "cells_small",
     "cell_speed",
+    "training_vs_packed",
+    "training_roofline",
+    "training_overheads",
+    "training_vs_kraken",
+    "transcription_vs_kraken",
+    "kill_resume",
     "padding_invariance",
     "beam100_vs_fast_ctc_decode",
     "beam100_v100_vs_fast_ctc_decode",
@@ -64,7 +70,8 @@ def test_unknown_name_is_one_line_and_exit_code_2(repository: Path) -> None:
 
 def test_support_modules_are_no_benchmarks() -> None:
     assert not benchmarks().keys() & {
-        *("recipes", "workspace", "processes", "result", "__main__", "peers", "synthetic_emissions", "fast_ctc_decode")
+        *("recipes", "workspace", "processes", "result", "__main__", "peers", "synthetic_emissions", "fast_ctc_decode"),
+        *("default_networks", "training_step", "packed_network", "training_flop"),
     }
 
 
@@ -189,3 +196,37 @@ def test_table_of_cells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     cells.show("audio", {"lstm": dict.fromkeys(cells.COLUMNS, 0.25)})
     title, row = capsys.readouterr().err.strip().splitlines()
     assert title.split()[0] == "audio" and row.split() == ["lstm", *["0.2500"] * len(cells.COLUMNS)]
+
+
+def test_operations_of_a_training_step_by_hand() -> None:
+    import torch
+
+    from benchmarks.training_flop import training_flop
+    from common.network import ConvolutionSettings, Network, NetworkSettings
+    from common.training.batches import Batch
+
+    block = ConvolutionSettings(channels=4, stride=(2, 2), pool=(1, 2))
+    network = Network(NetworkSettings(convolutions=(block,), num_layers=1, num_hidden=5), num_features=8, num_labels=7)
+    whole = torch.zeros(2)
+    batch = Batch([0, 1], torch.zeros(2, 9, 8), whole, whole, whole)
+    # 9 x 8 slices -> 5 x 4 places -> 5 x 2; the first convolution has no gradient of its input.
+    convolution, lstm, head = 2 * 5 * 4 * (9 * 4), 2 * 5 * 2 * (4 * 5 * (8 + 5)), 2 * 5 * (10 * 7)
+    assert training_flop(network, batch) == 2 * (2 * convolution + 3 * lstm + 3 * head)
+
+
+def test_packed_network_is_the_same_network() -> None:
+    import torch
+
+    from benchmarks.packed_network import packed
+    from common.network import ConvolutionSettings, Network, NetworkSettings
+
+    torch.manual_seed(0)
+    settings_ = NetworkSettings(
+        convolutions=(ConvolutionSettings(channels=4),), num_layers=2, num_hidden=5, dropout=0.0
+    )
+    network = Network(settings_, num_features=6, num_labels=7)
+    x, lengths = torch.randn(3, 9, 6), torch.tensor([9, 4, 7])
+    ours = network(x, lengths)[0].detach()
+    theirs = packed(network, plain_front_end=False)(x, lengths)[0].detach()
+    for row, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(ours[row, :length], theirs[row, :length], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,76 @@
+"""Normalisation with ReLU: compiled loops and torch's operations agree, and padding counts nothing."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common import normalisation
+from common.normalisation import NormaliseRectify
+
+
+def results(x: torch.Tensor, mask: torch.Tensor, above: torch.Tensor) -> list[torch.Tensor]:
+    """Output, gradients of input, weight and bias, running statistics."""
+    layer = NormaliseRectify(x.shape[1]).to(torch.promote_types(x.dtype, torch.float32))
+    with torch.no_grad():
+        layer.weight.copy_(torch.linspace(-1, 2, x.shape[1]))
+        layer.bias.copy_(torch.linspace(-0.5, 0.5, x.shape[1]))
+    x = x.clone().requires_grad_()
+    y = layer(x, mask)
+    y.backward(above)
+    assert x.grad is not None and layer.weight.grad is not None and layer.bias.grad is not None
+    return [y.detach(), x.grad, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    channels=st.integers(1, 20),
+    features=st.integers(1, 9),
+    channels_last=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=25, deadline=None)
+def test_compiled_loops_are_torchs_operations(
+    lengths: list[int], channels: int, features: int, channels_last: bool, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    x, above = (torch.randn(len(lengths), channels, max(lengths), features, dtype=torch.float64) for _ in range(2))
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    compiled = results(x, mask, above)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(normalisation, "_Compiled", normalisation._Operations)
+        operations = results(x, mask, above)
+    for ours, theirs in zip(compiled, operations, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_bfloat16_is_float32_rounded_once() -> None:
+    torch.manual_seed(0)
+    mask = torch.arange(12) < torch.tensor([12, 5])[:, None]
+    x, above = (torch.randn(2, 16, 12, 4).bfloat16() for _ in range(2))
+    narrow, wide = results(x, mask, above), results(x.double(), mask, above.double())
+    for ours, exact in zip(narrow[:2], wide[:2], strict=True):
+        assert ours.dtype == torch.bfloat16
+        torch.testing.assert_close(ours.double(), exact, rtol=2**-8, atol=1e-5)
+    for ours, exact in zip(narrow[2:], wide[2:], strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_padding_counts_nothing_and_gets_nothing() -> None:
+    torch.manual_seed(0)
+    mask = torch.arange(8) < torch.tensor([8, 3])[:, None]
+    x, above = torch.randn(2, 5, 8, 4), torch.randn(2, 5, 8, 4)
+    other = torch.where(mask[:, None, :, None], x, torch.full_like(x, float("nan")))
+    first, second = results(x, mask, above), results(other, mask, above)
+    for one, two in zip(first, second, strict=True):
+        assert torch.equal(one, two)
+    assert not first[0][1, :, 3:].any() and not first[1][1, :, 3:].any()
+
+
+def test_what_is_no_number_stays_none() -> None:
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    x = torch.randn(1, 2, 4, 3)
+    x[0, 0, 1, 1] = float("nan")
+    assert torch.isnan(NormaliseRectify(2)(x, mask)).any()
