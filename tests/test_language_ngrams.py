@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.language.arpa import read_arpa, write_arpa
@@ -86,7 +86,7 @@ def kneser_ney(texts, order):
             return FALLBACK
         y = num[1] / (num[1] + 2 * num[2])
         found = tuple(k - (k + 1) * y * num[k + 1] / num[k] for k in (1, 2, 3))
-        return found if all(0 <= amount <= k for k, amount in enumerate(found, 1)) else FALLBACK
+        return found if all(0 < amount <= k for k, amount in enumerate(found, 1)) else FALLBACK
 
     amounts = [None, *map(discounts, range(1, order + 1))]
 
@@ -107,6 +107,8 @@ def kneser_ney(texts, order):
 
 @settings(deadline=None, max_examples=40)
 @given(sentences, st.integers(1, 4))
+# Its bigrams have a discount of exactly 0 by the formula.
+@example([[]] * 4 + [*map(list, ("a", "aa", "abac", "abbba", "aaaaba", "aacabb", "abcabb"))], 2)
 def test_training_is_modified_kneser_ney(texts, order):
     model, _ = train(texts, order)
     probability, vocabulary = kneser_ney(texts, order)

@@ -143,12 +143,15 @@ def _adjusted(gram: _Grams, longer: _Grams) -> np.ndarray:
 
 
 def _discounts(counts: np.ndarray) -> Discounts:
-    """Equation 26 of Chen and Goodman; KenLM's fallback where it has no value between 0 and the count."""
+    """Equation 26 of Chen and Goodman; KenLM's fallback where it has no value above 0 and up to the count.
+
+    With an amount of 0 a history could withhold nothing, and what never followed it would have probability 0.
+    """
     n = np.bincount(np.minimum(counts, 5), minlength=6)[:5].astype(float)
     if (n[1:4] == 0).any():
         return Discounts(FALLBACK, True)
     y = n[1] / (n[1] + 2 * n[2])
     first, second, third = (count - (count + 1) * y * n[count + 1] / n[count] for count in (1, 2, 3))
-    if not (0 <= first <= 1 and 0 <= second <= 2 and 0 <= third <= 3):
+    if not (0 < first <= 1 and 0 < second <= 2 and 0 < third <= 3):
         return Discounts(FALLBACK, True)
     return Discounts((float(first), float(second), float(third)), False)
