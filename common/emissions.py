@@ -1,6 +1,8 @@
 """Many slice matrices through one network, each as if it were alone."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -27,18 +29,43 @@ def emissions(
     """
     stream = iter(matrices)
     network.eval()
+    exact = exact and next(network.parameters()).device.type == "cpu"
     while window := list(islice(stream, WINDOW)):
         results: list[np.ndarray] = [np.zeros((0, network.num_labels), np.float32)] * len(window)
-        order = sorted((place for place in range(len(window)) if len(window[place])), key=lambda at: len(window[at]))
-        while order:
-            batch = [order.pop()]
-            longest = len(window[batch[0]])
-            while order and len(batch) < batch_samples and (len(batch) + 1) * longest <= batch_slices:
-                batch.append(order.pop())
-            run = _alone if exact and next(network.parameters()).device.type == "cpu" else _run
-            for place, emission in zip(batch, run(network, [window[place] for place in batch]), strict=True):
+        batches = _batches([len(matrix) for matrix in window], batch_slices, batch_samples)
+        found = (_exact if exact else _batched)(network, [[window[place] for place in batch] for batch in batches])
+        for batch, emitted in zip(batches, found, strict=True):
+            for place, emission in zip(batch, emitted, strict=True):
                 results[place] = emission
         yield from results
+
+
+def _batches(lengths: list[int], batch_slices: int, batch_samples: int) -> list[list[int]]:
+    """Places of samples of like length, the longest first; those without slices are in none."""
+    order = sorted((place for place, length in enumerate(lengths) if length), key=lambda place: lengths[place])
+    batches = []
+    while order:
+        batch = [order.pop()]
+        while order and len(batch) < batch_samples and (len(batch) + 1) * lengths[batch[0]] <= batch_slices:
+            batch.append(order.pop())
+        batches.append(batch)
+    return batches
+
+
+def _batched(network: Network, batches: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
+    return (_run(network, batch) for batch in batches)
+
+
+def _exact(network: Network, batches: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    """A batch to a thread: samples are computed one by one, where several threads for one would wait for each other."""
+    num_threads = torch.get_num_threads()
+    if num_threads == 1 or len(batches) < 2:
+        return [_alone(network, batch) for batch in batches]
+    try:
+        with ThreadPoolExecutor(num_threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+            return list(pool.map(partial(_alone, network), batches))
+    finally:
+        torch.set_num_threads(num_threads)  # of threads to come, which the workers' own setting reaches too
 
 
 @torch.inference_mode()

@@ -21,6 +21,7 @@ NAMES = {
     "default_audio_wer",
     "default_ocr_accuracy",
     "an4_wer_greedy",
+    "an4_word_model",
     "fsdd_wer",
     "iiit5k_accuracy",
     "fraktur_cer",

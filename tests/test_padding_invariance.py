@@ -76,6 +76,14 @@ def test_exact_emissions_are_the_same_to_the_last_bit(cell, lengths, bidirection
     np.testing.assert_array_equal(alone, together[0])
     (batched,) = emissions(made, [matrices[0]])
     np.testing.assert_allclose(alone, batched, rtol=0, atol=1e-3)
+    before = torch.get_num_threads()
+    for num_threads in (1, 3):
+        torch.set_num_threads(num_threads)
+        in_threads = list(emissions(made, matrices, batch_samples=2, exact=True))
+        assert torch.get_num_threads() == num_threads
+        for emission, expected in zip(in_threads, together, strict=True):
+            np.testing.assert_array_equal(emission, expected)
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("cell", CELLS)
