@@ -34,9 +34,10 @@ class PlainNormaliseRectify(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(num_channels)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x [B, C, T, F] → [B, C, T, F]; ``mask`` is not looked at."""
-        return torch.relu(self.norm(x))
+    def forward(self, x: Tensor, mask: Tensor, pool: tuple[int, int]) -> Tensor:
+        """x [B, C, T, F] → the same, or the greatest of each window ``pool``; ``mask`` is not looked at."""
+        y = torch.relu(self.norm(x))
+        return y if pool == (1, 1) else nn.functional.max_pool2d(y, pool, ceil_mode=True)
 
 
 def packed(network: Network, plain_front_end: bool) -> Network:

@@ -41,10 +41,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = self.convolution(x)
         inner = (lengths + self.stride[0] - 1).div(self.stride[0], rounding_mode="floor")
-        x = self.norm(x, mask_of(inner, x.shape[2]))
-        if self.pool != (1, 1):
-            x = nn.functional.max_pool2d(x, self.pool, ceil_mode=True)
-        return x, self.lengths(lengths)
+        return self.norm(x, mask_of(inner, x.shape[2]), self.pool), self.lengths(lengths)
 
 
 class Network(nn.Module):

@@ -1,12 +1,13 @@
 """Batch normalisation and ReLU in one step, with statistics that leave padding out."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from common.recurrent import normalise_loops
+from common.recurrent import normalise_loops, pool_loops
 from common.recurrent.memory import array, arrays
 
 # (is it the backward pass, sums over the positions of a part of the batch) → the same sums over the whole batch.
@@ -19,11 +20,12 @@ def _channels(vector: Tensor, like: Tensor) -> Tensor:
 
 
 class _NormaliseRectify(torch.autograd.Function):
-    """relu(weight · (x - mean) / sqrt(var + eps) + bias), zero where ``valid`` is, statistics over valid positions.
+    """relu(weight · (x - mean) / sqrt(var + eps) + bias), zero but where ``valid``, statistics over valid positions.
 
-    x [B, C, T, F], valid bool [B, T]. The gradient is the textbook one of Ioffe and Szegedy 2015, with the number of
-    valid positions in place of the batch's size; with ``share``, of all parts of a batch. By hand, since torch's own
-    operations one after the other walk through memory many times, which on a CPU is what this layer costs.
+    x [B, C, T, F], valid bool [B, T]; behind it the greatest of windows ``pool`` [T, F]. The gradient is the textbook
+    one of Ioffe and Szegedy 2015, with the number of valid positions in place of the batch's size; with ``share``, of
+    all parts of a batch. By hand, since torch's own operations one after the other walk through memory many times,
+    which on a CPU is what this layer costs.
     """
 
     @staticmethod
@@ -36,8 +38,9 @@ class _NormaliseRectify(torch.autograd.Function):
         count: float,
         epsilon: float,
         share: ShareSums | None,
+        pool: tuple[int, int],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        steps = _Compiled if x.device.type == "cpu" else _Operations
+        steps = _Operations if x.device.type != "cpu" else _Compiled if pool == (1, 1) else _Pooled(pool)
         total, squares = steps.sums(x, valid)
         if share is not None:
             positions = torch.tensor([count], dtype=torch.float64, device=x.device)
@@ -50,8 +53,8 @@ class _NormaliseRectify(torch.autograd.Function):
         mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
         inverse = torch.rsqrt(variance + epsilon)
         scale = weight * inverse
-        y = steps.rectified(x, valid, scale, bias - mean * scale)
-        ctx.save_for_backward(x, y, valid, mean, inverse, weight)
+        y, *kept = steps.rectified(x, valid, scale, bias - mean * scale)
+        ctx.save_for_backward(x, valid, mean, inverse, weight, *kept)
         ctx.count, ctx.steps, ctx.share = count, steps, share
         unbiased = variance * (count / max(count - 1, 1))
         ctx.mark_non_differentiable(mean, unbiased)
@@ -59,8 +62,8 @@ class _NormaliseRectify(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, valid, mean, inverse, weight = ctx.saved_tensors
-        bias_gradient, product = ctx.steps.gradient_sums(x, y, gradient, valid)
+        x, valid, mean, inverse, weight, *kept = ctx.saved_tensors
+        bias_gradient, product = ctx.steps.gradient_sums(x, kept, gradient, valid)
         weight_gradient = ((product - mean * bias_gradient) * inverse).to(weight.dtype)
         bias_gradient = bias_gradient.to(weight.dtype)
         whole_weight, whole_bias = weight_gradient, bias_gradient
@@ -70,8 +73,8 @@ class _NormaliseRectify(torch.autograd.Function):
         # dx = weight · inverse · (g - mean(g) - x_hat · mean(g · x_hat)) with x_hat = (x - mean) · inverse
         slope = -weight * inverse.square() * whole_weight / ctx.count
         offset = -weight * inverse * whole_bias / ctx.count - slope * mean
-        result = ctx.steps.gradient(x, y, gradient, valid, weight * inverse, slope, offset)
-        return result, None, weight_gradient, bias_gradient, None, None, None
+        result = ctx.steps.gradient(x, kept, gradient, valid, weight * inverse, slope, offset)
+        return result, None, weight_gradient, bias_gradient, None, None, None, None
 
 
 class _Operations:
@@ -80,23 +83,26 @@ class _Operations:
     @staticmethod
     def sums(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         x = x * _positions(valid, x)
-        wide = torch.promote_types(x.dtype, torch.float32)  # sums of many bfloat16 values lose all digits
+        wide = _wide(x)  # sums of many bfloat16 values lose all digits
         return x.sum((0, 2, 3), dtype=wide), torch.linalg.vector_norm(x, dim=(0, 2, 3), dtype=wide).square()
 
     @staticmethod
-    def rectified(x: Tensor, valid: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        return torch.addcmul(_channels(shift, x), x, _channels(scale, x)).relu_().mul_(_positions(valid, x))
+    def rectified(x: Tensor, valid: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
+        y = torch.addcmul(_channels(shift, x), x, _channels(scale, x)).relu_().mul_(_positions(valid, x))
+        return y, y
 
     @staticmethod
-    def gradient_sums(x: Tensor, y: Tensor, gradient: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        wide = torch.promote_types(x.dtype, torch.float32)
+    def gradient_sums(x: Tensor, kept: Sequence[Tensor], gradient: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        (y,) = kept
+        wide = _wide(x)
         gradient = torch.ops.aten.threshold_backward(gradient, y, 0)  # y is zero at padding too
         return gradient.sum((0, 2, 3), dtype=wide), (gradient * x).sum((0, 2, 3), dtype=wide)
 
     @staticmethod
     def gradient(
-        x: Tensor, y: Tensor, gradient: Tensor, valid: Tensor, scale: Tensor, slope: Tensor, offset: Tensor
+        x: Tensor, kept: Sequence[Tensor], gradient: Tensor, valid: Tensor, scale: Tensor, slope: Tensor, offset: Tensor
     ) -> Tensor:
+        (y,) = kept
         gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
         result = torch.addcmul(_channels(offset, x), x, _channels(slope, x))
         return result.addcmul_(gradient, _channels(scale, x)).mul_(_positions(valid, x))
@@ -113,26 +119,72 @@ class _Compiled:
         return _by_channel(total, x), _by_channel(square, x)
 
     @staticmethod
-    def rectified(x: Tensor, valid: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    def rectified(x: Tensor, valid: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
         y = torch.empty_like(x, memory_format=torch.channels_last)
         normalise_loops.forward(array(_rows(x)), valid.numpy(), *_tiled(x, scale, shift), array(_rows(y)))
-        return y
+        return y, y
 
     @staticmethod
-    def gradient_sums(x: Tensor, y: Tensor, gradient: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        seen = arrays(_rows(x), _rows(y), _rows(gradient))
+    def gradient_sums(x: Tensor, kept: Sequence[Tensor], gradient: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        seen = arrays(_rows(x), _rows(kept[0]), _rows(gradient))
         total, product = np.zeros(seen[0].shape[2]), np.zeros(seen[0].shape[2])
         normalise_loops.gradient_sums(*seen, valid.numpy(), _empty(x), total, product)
         return _by_channel(total, x), _by_channel(product, x)
 
     @staticmethod
     def gradient(
-        x: Tensor, y: Tensor, gradient: Tensor, valid: Tensor, scale: Tensor, slope: Tensor, offset: Tensor
+        x: Tensor, kept: Sequence[Tensor], gradient: Tensor, valid: Tensor, scale: Tensor, slope: Tensor, offset: Tensor
     ) -> Tensor:
-        seen = arrays(_rows(x), _rows(y), _rows(gradient))
+        seen = arrays(_rows(x), _rows(kept[0]), _rows(gradient))
         dx = torch.empty_like(x, memory_format=torch.channels_last)
         normalise_loops.backward(*seen, valid.numpy(), *_tiled(x, scale, slope, offset), array(_rows(dx)))
         return dx
+
+
+class _Pooled:
+    """The same with max pooling behind it, on a CPU: what stands between the two is never written to memory."""
+
+    def __init__(self, pool: tuple[int, int]) -> None:
+        self.pool = pool
+
+    sums = staticmethod(_Compiled.sums)
+
+    def rectified(self, x: Tensor, valid: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
+        size = (*x.shape[:2], *(-(-length // window) for length, window in zip(x.shape[2:], self.pool, strict=True)))
+        types = (x.dtype, x.dtype, torch.uint8)
+        y, picked, place = (torch.empty(size, dtype=each, memory_format=torch.channels_last) for each in types)
+        values = arrays(*(value.to(_wide(x)) for value in (scale, shift)))
+        results = arrays(*(_rows(each) for each in (y, picked, place)))
+        pool_loops.forward(array(_rows(x)), valid.numpy(), *values, self.pool, *results)
+        return y, picked, place
+
+    @staticmethod
+    def gradient_sums(x: Tensor, kept: Sequence[Tensor], gradient: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        seen = arrays(*(_rows(each) for each in (*kept, gradient)))
+        total, product = np.zeros(seen[0].shape[2]), np.zeros(seen[0].shape[2])
+        pool_loops.gradient_sums(*seen, _empty(x), total, product)
+        return _by_channel(total, gradient), _by_channel(product, gradient)
+
+    def gradient(
+        self,
+        x: Tensor,
+        kept: Sequence[Tensor],
+        gradient: Tensor,
+        valid: Tensor,
+        scale: Tensor,
+        slope: Tensor,
+        offset: Tensor,
+    ) -> Tensor:
+        seen = arrays(*(_rows(each) for each in (x, kept[1], gradient)))
+        dx = torch.empty_like(x, memory_format=torch.channels_last)
+        values = arrays(*(value.to(_wide(x)) for value in (scale, slope, offset)))
+        pool_loops.backward(*seen, valid.numpy(), *values, self.pool, array(_rows(dx)))
+        return dx
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    """The precision of the arithmetic on x."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def _positions(valid: Tensor, like: Tensor) -> Tensor:
@@ -147,8 +199,7 @@ def _rows(x: Tensor) -> Tensor:
 
 def _tiled(x: Tensor, *values: Tensor) -> list[np.ndarray]:
     """Values a channel, [C] → [F · C] each, in the precision of the arithmetic on x."""
-    wide = torch.promote_types(x.dtype, torch.float32)
-    return [array(value.to(wide).repeat(x.shape[3])) for value in values]
+    return [array(value.to(_wide(x)).repeat(x.shape[3])) for value in values]
 
 
 def _by_channel(total: np.ndarray, x: Tensor) -> Tensor:
@@ -185,16 +236,33 @@ class NormaliseRectify(nn.Module):
         self.share: ShareSums | None = None
         self.follows = True
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x [B, C, T, F], mask [B, T] → normalised and rectified, zero where ``mask`` is False."""
+    def forward(self, x: Tensor, mask: Tensor, pool: tuple[int, int] = (1, 1)) -> Tensor:
+        """x [B, C, T, F], mask [B, T] → normalised and rectified, zero where ``mask`` is False.
+
+        ``pool`` takes the greatest of windows [T, F] of that, those beyond the end cut: [B, C, ceil(T / pool), …].
+        """
         if not self.training:
             scale = self.weight * torch.rsqrt(self.running_var + self.epsilon)
             shift = self.bias - self.running_mean * scale
-            return torch.addcmul(_channels(shift, x), x, _channels(scale, x)).relu_().mul_(_positions(mask, x))
-        count = float(mask.sum()) * x.shape[3]
-        y, mean, unbiased = _NormaliseRectify.apply(x, mask, self.weight, self.bias, count, self.epsilon, self.share)
+            y = torch.addcmul(_channels(shift, x), x, _channels(scale, x)).relu_().mul_(_positions(mask, x))
+            return _pooled(y, pool)
+        at_once = x.device.type == "cpu" and math.prod(pool) < pool_loops.NONE
+        y, mean, unbiased = _NormaliseRectify.apply(
+            x,
+            mask,
+            self.weight,
+            self.bias,
+            float(mask.sum()) * x.shape[3],
+            self.epsilon,
+            self.share,
+            pool if at_once else (1, 1),
+        )
         if self.follows:
             with torch.no_grad():
                 self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
                 self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
-        return y
+        return y if at_once else _pooled(y, pool)
+
+
+def _pooled(y: Tensor, pool: tuple[int, int]) -> Tensor:
+    return y if pool == (1, 1) else nn.functional.max_pool2d(y, pool, ceil_mode=True)
