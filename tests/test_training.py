@@ -19,7 +19,7 @@ from common.errors import GlyphoneError
 from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
 from common.training import loop
-from common.training.batches import draw_rows, padding_share, plan_epoch
+from common.training.batches import collate, draw_rows, padded_slices, padding_share, plan_epoch
 from common.training.loop import Samples, train
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
@@ -59,7 +59,7 @@ def test_the_loop_learns_a_toy_language(tmp_path):
     trained = run(tmp_path, TrainingSettings(**{**FAST.model_dump(), "epochs": 12}))
     assert trained.progress.history[0]["validation_cer"] > 0.3
     assert trained.progress.best_error < 0.05
-    assert trained.progress.padding < 0.2
+    assert trained.progress.padding < 0.4  # samples of at most 10 slices in batches of 8 or 16
 
 
 KILLED = """
@@ -147,6 +147,9 @@ def test_padding_is_small_in_a_bucketed_epoch():
     lengths = np.random.default_rng(0).integers(70, 640, 900)
     plan = plan_epoch(np.arange(900), lengths, TrainingSettings(batch_slices=6400), 1, 2)
     assert padding_share(plan, lengths) <= 0.08
+    # As the batches really are, rounding up included.
+    padded = sum(padded_slices(lengths[rows].max()) * len(rows) for rows in plan)
+    assert padding_share(plan, lengths) == pytest.approx(1 - sum(lengths[rows].sum() for rows in plan) / padded)
 
 
 def test_drawn_corpora_change_with_the_epoch_and_others_stay_whole():
@@ -172,3 +175,11 @@ def test_precision_that_the_processor_lacks_is_refused(tmp_path, monkeypatch):
     with pytest.raises(GlyphoneError, match="bfloat16"):
         run(tmp_path, TrainingSettings(**{**FAST.model_dump(), "precision": "bfloat16"}))
     assert loop.choose_precision(TrainingSettings(), torch.device("cpu")) == torch.float32
+
+
+@given(st.lists(st.integers(1, 50), min_size=0, max_size=5))
+def test_batches_share_few_widths(lengths):
+    batch = collate(list(range(len(lengths))), [np.ones((length, 3)) for length in lengths], [[]] * len(lengths), 3)
+    longest = max(lengths, default=1)
+    assert batch.slices.shape[1] % 8 == 0 and longest <= batch.slices.shape[1] < longest + 8
+    assert batch.slices.sum() == 3 * sum(lengths)

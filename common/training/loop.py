@@ -21,7 +21,7 @@ from common.mapping import usable_cores
 from common.modality import generator
 from common.network import Network
 from common.training import checkpoint
-from common.training.batches import Batch, collate, draw_rows, padding_share, plan_epoch, prefetch
+from common.training.batches import Batch, collate, draw_rows, padded_slices, padding_share, plan_epoch, prefetch
 from common.training.footprint import give_back, highest_bytes, processes_here
 from common.training.memory import MemoryPlan, plan_memory
 from common.training.precision import choose_precision
@@ -246,7 +246,9 @@ def _memory_plan(
     if group.rank:
         return None
     batches = [(epoch, rows) for epoch, plan in enumerate(plans) for rows in plan]
-    shapes = [(shares(len(rows), group.size)[0].stop, int(samples.lengths[rows].max())) for _, rows in batches]
+    shapes = [
+        (shares(len(rows), group.size)[0].stop, padded_slices(int(samples.lengths[rows].max()))) for _, rows in batches
+    ]
     place = max(range(len(shapes)), key=lambda each: shapes[each][0] * shapes[each][1])
     device = next(network.parameters()).device
     key = {"device": device.type, "precision": str(precision), "threads": torch.get_num_threads()}
