@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import torch
 
 from common.network import Network
+from common.recurrent.layers import ROWS
 
 # Samples looked at together: enough to find neighbours of like length, few enough to stream.
 WINDOW = 256
@@ -57,13 +58,15 @@ def _batched(network: Network, batches: list[list[np.ndarray]]) -> Iterator[list
 
 
 def _exact(network: Network, batches: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    """A batch to a thread: samples are computed one by one, where several threads for one would wait for each other."""
+    """Samples are computed one by one, where several threads for one would wait for each other: so a piece a thread."""
     num_threads = torch.get_num_threads()
-    if num_threads == 1 or len(batches) < 2:
+    pieces = [batch[first : first + ROWS] for batch in batches for first in range(0, len(batch), ROWS)]
+    if num_threads == 1 or len(pieces) < 2:
         return [_alone(network, batch) for batch in batches]
     try:
         with ThreadPoolExecutor(num_threads, initializer=partial(torch.set_num_threads, 1)) as pool:
-            return list(pool.map(partial(_alone, network), batches))
+            emitted = chain.from_iterable(pool.map(partial(_alone, network), pieces))
+            return [list(islice(emitted, len(batch))) for batch in batches]
     finally:
         torch.set_num_threads(num_threads)  # of threads to come, which the workers' own setting reaches too
 

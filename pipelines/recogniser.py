@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
 
 DEFAULT_DECODING = DecodingSettings()
 BATCH_SLICES = 16_000
-# Files whose slices wait for each other: bounds memory and the delay of the first result.
-MAX_WAITING_FILES = 64
+# What is read before the network runs: enough for neighbours of like length and work for all threads, little enough to
+# bound memory and the delay of the first result.
+WAITING_FILES = 128
+WAITING_BATCHES = 6
+READERS = 2  # threads; more gain nothing, for the network takes longer than reading
 
 
 @dataclass(frozen=True)
@@ -119,20 +124,22 @@ class Recogniser:
         Args:
             batch_slices: input slices in the network at once, padding included.
         """
+        stream = map(os.fspath, paths)
         waiting: list[tuple[str, _Input | str]] = []
-        num_slices = 0
-        for path in paths:
-            name = os.fspath(path)
-            try:
-                each = self._read(name)
-                num_slices += len(each.slices)
-                waiting.append((name, each))
-            except (SampleError, OSError) as error:
-                waiting.append((name, _reason(error, name)))
-            if num_slices >= batch_slices or len(waiting) >= MAX_WAITING_FILES:
-                yield from self._results(waiting, batch_slices)
-                waiting, num_slices = [], 0
+        with ThreadPoolExecutor(READERS) as pool:
+            while some := list(islice(stream, READERS)):
+                waiting += zip(some, pool.map(self._read_or_reason, some), strict=True)
+                num_slices = sum(len(each.slices) for _, each in waiting if isinstance(each, _Input))
+                if len(waiting) >= WAITING_FILES or num_slices >= WAITING_BATCHES * batch_slices:
+                    yield from self._results(waiting, batch_slices)
+                    waiting = []
         yield from self._results(waiting, batch_slices)
+
+    def _read_or_reason(self, path: str) -> _Input | str:
+        try:
+            return self._read(path)
+        except (SampleError, OSError) as error:
+            return _reason(error, path)
 
     def _read(self, path: str | Path) -> _Input:
         # pyarrow behind it takes its time to load.

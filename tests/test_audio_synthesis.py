@@ -7,6 +7,7 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
+from audio import dictation
 from audio.acoustics import noise, reverberated, with_noise
 from audio.conditions import CONDITIONS, SPLITS, TEST, TRAIN, VALIDATION, Condition, condition
 from audio.corpora.synthetic import SYNTHETIC, SyntheticSettings
@@ -99,6 +100,13 @@ def test_corpus_is_as_large_as_asked_and_grouped_by_condition() -> None:
 def test_more_samples_keep_those_that_were_there() -> None:
     few, many = ({each.id: each for each in corpus(num_train=count) if each.split == "train"} for count in (20, 40))
     assert few.items() <= many.items()
+
+
+def test_dictation_uses_its_vocabulary_and_all_of_it() -> None:
+    texts = [dictation.dictation(np.random.default_rng(seed)) for seed in range(4000)]
+    assert {word for text in texts for word in text.split()} == set(dictation.vocabulary())
+    spelled = {text for text in texts if set(map(len, text.split())) == {1} and len(text) > 4}
+    assert len(spelled) > 1000  # other names each time
 
 
 def test_sentences_use_the_vocabulary_and_all_of_it() -> None:

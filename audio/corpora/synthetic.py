@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from audio.conditions import SPLITS
+from audio.dictation import dictation
 from audio.sentences import digit, sentence
 from common.modality import CorpusReader, generator
 from common.samples import SYNTHESIS, Sample
@@ -17,8 +18,9 @@ class SyntheticSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # sentences: of the whole grammar; digits: one digit a sample, as an addition to corpora of such.
-    says: Literal["sentences", "digits"] = "sentences"
+    # sentences: of the whole grammar; digits: one digit a sample; dictation: spelled names, codes, telephone numbers,
+    # dates. The last two are additions to corpora of such.
+    says: Literal["sentences", "digits", "dictation"] = "sentences"
     # Cut to the words, as the recordings of some corpora are; else a little silence stands before and after them.
     cut: bool = False
     num_train: int = Field(2000, ge=0)
@@ -29,7 +31,7 @@ class SyntheticSettings(BaseModel):
 def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]:
     """Samples whose group is their condition; root is not used."""
     numbers = {"train": settings.num_train, "validation": settings.num_validation, "test": settings.num_test}
-    text = {"sentences": sentence, "digits": digit}[settings.says]
+    text = {"sentences": sentence, "digits": digit, "dictation": dictation}[settings.says]
     for split, conditions in SPLITS.items():
         names = sorted(conditions)
         for number in range(numbers[split]):
