@@ -129,10 +129,13 @@ def choose(
         emissions: float32 [T, V] of each text.
         texts: references.
     """
+    from common.decoding.cutoffs import masked
     from common.decoding.decoder import fused, weights_of
     from common.progress import with_progress
     from pipelines.tune_rescoring import errors_row
 
+    if decoding.whitelist is not None:
+        emissions = [masked(each, alphabet, decoding.whitelist) for each in emissions]
     search = fused(alphabet, decoding, language)
     first, *widths = tried.beam_widths
     alphas = tried.alphas if language.ngrams is not None else (decoding.alpha,)

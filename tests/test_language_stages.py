@@ -117,8 +117,9 @@ def test_unit_none_learns_nothing(project):
         tune("audio", "cpu")
 
 
-def test_tune_needs_no_test_data_and_its_choice_is_what_evaluate_uses(project):
-    folder = project()
+@pytest.mark.parametrize("decoding", ["{engine: beam_lm}", "{engine: beam_lm, whitelist: 'BD '}"])
+def test_tune_needs_no_test_data_and_its_choice_is_what_evaluate_uses(project, decoding):
+    folder = project(decoding=decoding)
     learn_language("audio")
     kept = (folder / "data/audio/slices/test.arrow").read_bytes()
     (folder / "data/audio/slices/test.arrow").unlink()
