@@ -7,6 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 EQUALISER_TERMS = 4
+VOICE_SHARE = 4  # of the features: the lowest quarter, up to some 600 Hz, where voice is and fricatives are not
+VOICE_DEPTHS = (1.0, 2.5)
 
 
 class AugmentSettings(BaseModel):
@@ -16,6 +18,9 @@ class AugmentSettings(BaseModel):
 
     # Cut: up to this share of the slices at each end, where a recorder set in late or an editor trimmed too much.
     edge_cut: float = Field(0.0, ge=0, le=0.3)
+    # Cut to the voice: at each end, with this probability, what stands before or behind the voiced part is cut off, as
+    # recorders that listen for voice lose the fricatives of SIX.
+    voice_cut: float = Field(0.0, ge=0, le=1)
     # Tempo: a factor from 1 - x to 1 + x; the faster the fewer slices, T / (1 + x) at least.
     speed_change: float = Field(0.1, ge=0, le=0.5)
     # Vocal-tract length: frequencies are multiplied by 1 - x to 1 + x (on the axis of the features).
@@ -45,6 +50,8 @@ def augment(slices: np.ndarray, settings: AugmentSettings, generator: np.random.
     T' = round(T / factor) without a cut, at least 1. The same state of the generator gives the same result.
     """
     changed = _cut(slices, settings.edge_cut, generator)
+    if settings.voice_cut:
+        changed = _cut_to_voice(changed, settings.voice_cut, generator.spawn(1)[0])
     changed = _speed(changed, settings.speed_change, generator)
     changed = _vocal_tract(changed, settings.vocal_tract_change, generator)
     changed = _equalised(changed, settings.equaliser, generator)
@@ -59,6 +66,14 @@ def _cut(slices: np.ndarray, share: float, generator: np.random.Generator) -> np
         return slices
     first, last = (int(part * len(slices)) for part in generator.uniform(0, share, 2))
     return slices[first : len(slices) - last]
+
+
+def _cut_to_voice(slices: np.ndarray, probability: float, generator: np.random.Generator) -> np.ndarray:
+    """Voiced is where the lowest quarter of the features is at most 1 to 2.5 deviations below its greatest mean."""
+    low = slices[:, : -(-slices.shape[1] // VOICE_SHARE)].mean(axis=1)
+    voiced = np.flatnonzero(low >= low.max() - generator.uniform(*VOICE_DEPTHS))
+    before, behind = generator.random(2) < probability
+    return slices[voiced[0] if before else 0 : voiced[-1] + 1 if behind else None]
 
 
 def _speed(slices: np.ndarray, change: float, generator: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,15 @@
+"""Word error rate on AN4's fixed test set with words and n-grams of the training text, on the model of an4_wer_greedy."""
+
+from benchmarks.an4_word_model import WORDS
+from benchmarks.recipes import by_transcript, evidence, run_recipe
+from benchmarks.result import Result
+
+
+def run() -> Result:
+    done = run_recipe("an4_wer_greedy", "an4", "audio", WORDS)
+    detail = evidence(done, "words") | {
+        "by_transcript": by_transcript(done, "words"),
+        "character_error_rate": done.metrics["characters"]["rate"],
+        "line": done.metrics["line"],
+    }
+    return Result(done.metrics["words"]["rate"], "fraction", False, detail)

@@ -1,0 +1,12 @@
+"""Share of FSDD's official test clips read right: recordings 0 to 4 of each digit and speaker, six speakers, all heard."""
+
+from benchmarks.recipes import evidence, run_recipe
+from benchmarks.result import Result
+
+
+def run() -> Result:
+    done = run_recipe("fsdd_official_accuracy", "fsdd", "audio", {"audio.corpora.0.test_speaker": ""})
+    detail = evidence(done, "exact") | {
+        "by_speaker": {row["group"]: row["words"]["errors"] for row in done.metrics["by_group"]},
+    }
+    return Result(done.metrics["exact"]["share"], "fraction", True, detail)
