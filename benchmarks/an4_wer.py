@@ -1,4 +1,4 @@
-"""Word error rate on AN4's fixed test set with words and n-grams of the training text, on the model of an4_wer_greedy."""
+"""Word error rate on AN4's fixed test set with n-grams of the training text, on the model of an4_wer_greedy."""
 
 from benchmarks.an4_word_model import WORDS
 from benchmarks.recipes import by_transcript, evidence, run_recipe

@@ -1,4 +1,4 @@
-"""Share of FSDD's official test clips read right: recordings 0 to 4 of each digit and speaker, six speakers, all heard."""
+"""Share of FSDD's official test clips read right: recordings 0 to 4 of each digit and speaker; all are heard."""
 
 from benchmarks.recipes import evidence, run_recipe
 from benchmarks.result import Result
