@@ -202,7 +202,7 @@ def sentence(rows: Sequence[Row]) -> str:
 
 
 def lay_in(page: str, sections: Mapping[str, str]) -> str:
-    """The page with each section between its markers ``<!-- ablations NAME -->`` and ``<!-- end of ablations NAME -->``.
+    """The page with each section between its two markers.
 
     Raises:
         GlyphoneError: a marker is missing.

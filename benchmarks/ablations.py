@@ -1,10 +1,11 @@
 """What each technique gives: variants of a small recipe, three seeds, errors on validation data with intervals.
 
-The variants are rows of ``benchmarks/ablations.yaml``, the bases ``benchmarks/ablations_audio.yaml`` and ``_ocr.yaml``. A
-finished training is a file in ``benchmarks/ablation_cells``, so a run may be killed and gone on with, on another day or
-machine too; the same training is never done twice. Of one modality one run at a time. The test set is never read.
-``python -m benchmarks.ablation_table`` writes the tables into ``docs/records.md``. The value is the lowest character error
-rate of a variant that helps over that of the base (1: none helps yet), mean of the modalities that were asked for.
+The variants are rows of ``benchmarks/ablations.yaml``; the bases are ``benchmarks/ablations_audio.yaml`` and
+``benchmarks/ablations_ocr.yaml``. A finished training is a file in ``benchmarks/ablation_cells``, so a run may be
+killed and gone on with, on another day or machine too; the same training is never done twice. Of one modality one run
+at a time. The test set is never read. ``python -m benchmarks.ablation_table`` writes the tables into
+``docs/records.md``. The value is the lowest character error rate of a variant that helps over that of the base (1: none
+helps yet), mean of the modalities that were asked for.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from benchmarks.ablation_variants import (
     MODALITIES,
     Variant,
     base_recipe,
+    base_tree,
     chosen,
     of_modality,
     read_variants,
@@ -29,32 +31,28 @@ from benchmarks.ablation_variants import (
 )
 from benchmarks.recipes import choose
 from benchmarks.result import Result
-from benchmarks.workspace import data_folder, workspace
+from benchmarks.workspace import REPOSITORY, data_folder, workspace
 from common.errors import GlyphoneError
 from common.files import to_json
 
 SEEDS = (1, 2, 3)
 
 
-def run(arguments: Sequence[str] = ()) -> Result:
+def run(arguments: Sequence[str] = (), cells: Path = CELLS) -> Result:
     asked = parser().parse_args(arguments)
     modalities = asked.modality or MODALITIES
     variants = list(chosen(read_variants(), asked.only))
     started = time.monotonic()
-
-    def may_start() -> bool:
-        return not asked.minutes or time.monotonic() - started < 60 * asked.minutes
-
     for modality in modalities:
-        for variant, seed in missing(of_modality(variants, modality), modality, asked.seeds):
-            if not may_start():
+        for variant, seed in missing(of_modality(variants, modality), modality, asked.seeds, cells):
+            if asked.minutes and time.monotonic() - started > 60 * asked.minutes:
                 say(f"{asked.minutes:g} minutes are over: {modality} is not done")
                 break
-            fill(variant, modality, seed)
+            fill(variant, modality, seed, cells)
     detail: dict[str, Any] = {}
     ratios = []
     for modality in modalities:
-        rows = rows_of(modality, of_modality(variants, modality))
+        rows = rows_of(modality, of_modality(variants, modality), cells)
         say(show(rows))
         detail[modality] = [row.record() for row in rows]
         ratios.append(ratio(rows))
@@ -72,29 +70,29 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def missing(variants: Sequence[Variant], modality: str, seeds: Sequence[int]) -> list[tuple[Variant, int]]:
+def missing(variants: Sequence[Variant], modality: str, seeds: Sequence[int], cells: Path) -> list[tuple[Variant, int]]:
     """What is to be trained: the base with all seeds first, then variant by variant, since one seed decides nothing."""
-    from benchmarks.ablation_variants import base_tree
-
-    base, found = base_tree(modality), []
+    base = base_tree(modality)
+    found = []
     for variant in variants:
         tree = tree_of(variant, modality, base)
         if reason := refusal(tree, modality):
             say(f"{modality}: {variant.name}: {reason}")
             continue
-        found += [(variant, s) for s in seeds if not finished(cell_file(modality, variant.name, s), tree, modality)]
+        files = {seed: cell_file(modality, variant.name, seed, cells) for seed in seeds}
+        found += [(variant, seed) for seed, file in files.items() if finished(file, tree, modality) is None]
     say(f"{modality}: {len(found)} trainings to do")
     return found
 
 
-def fill(variant: Variant, modality: str, seed: int, cells: Path = CELLS) -> None:
+def fill(variant: Variant, modality: str, seed: int, cells: Path) -> None:
     """Train one cell and write its file."""
     from pipelines.settings import load
 
     if not data_folder().is_dir():
         raise GlyphoneError(f"the real corpora are not there: {data_folder()} (set GLYPHONE_DATA)")
     folder = workspace(f"ablations_{modality}")
-    choose(folder, str(base_recipe(modality).relative_to(base_recipe(modality).parent.parent)), {})
+    choose(folder, base_recipe(modality).relative_to(REPOSITORY).as_posix(), {})
     tree = tree_of(variant, modality, load(folder / "params.yaml"))
     say(f"{modality}: {variant.name}, seed {seed}: {to_json(variant.differs(modality))}")
     cell, samples = train_cell(folder, variant, modality, seed, tree)
