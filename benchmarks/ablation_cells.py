@@ -70,6 +70,7 @@ def train_cell(
     Raises:
         GlyphoneError: a stage failed.
     """
+    trained_by = commit()
     write_params(folder, tree | {"seed": DATA_SEED})
     watch([sys.executable, "-m", "dvc", "repro", "-q", f"extract@{modality}"], folder, environment())
     # Without DVC, which would make another split of the data for another seed.
@@ -88,7 +89,7 @@ def train_cell(
         "training": {key: training[key] for key in ("seconds", "epochs", "best_epoch", "num_parameters", "precision")},
         "cpu_seconds": round(usage.cpu_seconds, 1) if whole else None,
         "host": host(),
-        "commit": commit(),
+        "commit": trained_by,
         **errors,
     }
     return cell, samples
@@ -116,7 +117,7 @@ def validation_errors(folder: Path, modality: str) -> tuple[dict[str, list[Any]]
     texts = [bundle.alphabet.decode(greedy.search(each)[0]) for each in emissions(bundle.network, matrices, exact=True)]
     words = [count_words(*pair) for pair in zip(store.texts, texts, strict=True)]
     characters = [count_characters(*pair) for pair in zip(store.texts, texts, strict=True)]
-    samples = {
+    samples: dict[str, list[Any]] = {
         "ids": list(store.ids),
         "groups": list(store.groups),
         "words": [each.reference for each in words],

@@ -335,3 +335,40 @@ def test_a_cell_runs_no_stage_that_reads_the_test_set(tmp_path: Path, monkeypatc
     # A training that was gone on with: the processor time of its last part alone says nothing.
     write_json(tmp_path / "results" / "audio" / "training.json", {**training, "seconds": 31.0})
     assert train_cell(tmp_path, variant, "audio", 3, base_tree("audio"))[0]["cpu_seconds"] is None
+
+
+def test_errors_on_validation_samples_are_those_that_training_counts(tmp_path: Path) -> None:
+    # Here, since these bring torch.
+    import torch
+
+    from common.alphabet import Alphabet
+    from common.bundle import write_bundle
+    from common.network import Network, NetworkSettings
+    from common.store import Store, StoreWriter
+    from common.training.validation import validate
+
+    random, alphabet, num_features = np.random.default_rng(0), Alphabet(" ab"), 5
+    torch.manual_seed(0)
+    chosen_network = NetworkSettings.model_validate(
+        {"convolutions": [{"channels": 4}], "num_layers": 1, "num_hidden": 8, "dropout": 0.0}
+    )
+    network = Network(chosen_network, num_features, len(alphabet)).eval()
+    common = {"modality": "audio", "num_features": num_features, "step": 0.01, "unit": "s"}
+    description = {"alphabet": list(" ab"), "slice_settings": {}, "text_settings": {}, "summary": {}}
+    model = tmp_path / "models" / "audio"
+    write_bundle(model, network.state_dict(), chosen_network, common | description, "# Random\n")
+    path = tmp_path / "data" / "audio" / "slices" / "validation.arrow"
+    path.parent.mkdir(parents=True)
+    texts = ["ab a", "b", "aa bb ab"]
+    with StoreWriter(path, **common, settings={}, samples_digest="x") as writer:
+        for number, text in enumerate(texts):
+            slices = random.standard_normal((20 + 7 * number, num_features)).astype(np.float32)
+            writer.add(f"s{number}", f"g{number % 2}", text, slices, ("audio/ogg", b""))
+    samples, errors = ablation_cells.validation_errors(tmp_path, "audio")
+    store = Store(path)
+    expected = validate(network, [store.slices(row) for row in range(3)], store.texts, alphabet)
+    assert samples["words"] == [2, 1, 3] and samples["characters"] == [4, 1, 8]
+    assert samples["groups"] == ["g0", "g1", "g0"]
+    assert sum(errors["word_errors"]) / 6 == pytest.approx(expected.word_error_rate)
+    assert sum(errors["character_errors"]) / 13 == pytest.approx(expected.character_error_rate)
+    assert sum(errors["character_errors"]) > 0
