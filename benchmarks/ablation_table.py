@@ -158,14 +158,15 @@ def base_rate(rows: Sequence[Row]) -> float:
 
 
 def show(rows: Sequence[Row]) -> str:
-    """A table in Markdown: what was trained first, then what was not, in the order of the variants."""
-    trained = [row for row in rows if row.characters]
+    """A table in Markdown of what was trained, and below it the names of what was not, in the order of the variants."""
     lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
-    lines += [_line(row) for row in trained]
-    lines += [
-        f"| `{row.name}`: {row.about} {'| – ' * (len(HEAD) - 2)}| {row.note} |" for row in rows if row not in trained
-    ]
-    return "\n".join(lines)
+    lines += [_line(row) for row in rows if row.characters]
+    missing: dict[str, list[str]] = {}
+    for row in rows:
+        if not row.characters:
+            reason, _, keys = row.note.partition(": ")
+            missing.setdefault(reason, []).append(f"`{row.name}`" + (f" ({keys})" if keys else ""))
+    return "\n".join([*lines, *(f"\n{reason.capitalize()}: {', '.join(names)}." for reason, names in missing.items())])
 
 
 def _line(row: Row) -> str:
@@ -177,7 +178,8 @@ def _line(row: Row) -> str:
 
 
 def _spread(rate: Rate) -> str:
-    return f"{rate.mean:.4f} ({rate.lowest:.4f} to {rate.highest:.4f})"
+    spread = f" ({rate.lowest:.4f} to {rate.highest:.4f})" if rate.lowest < rate.highest else ""
+    return f"{rate.mean:.4f}{spread}"
 
 
 def _compared(rate: Rate) -> str:
@@ -194,10 +196,10 @@ def sentence(rows: Sequence[Row]) -> str:
     for verdict, words in (("helps", "Helped"), ("no difference", "Made no difference"), ("hurts", "Hurt")):
         names = [f"`{row.name}`" for row in rows if row.verdict == verdict]
         parts.append(f"{words}: {', '.join(names) if names else 'none'}.")
-    waiting = sum(not row.characters for row in rows)
+    trained = sum(bool(row.characters) for row in rows)
     commits = sorted({commit for row in rows for commit in row.commits})
     return " ".join(
-        [*parts, f"Not run: {waiting} of {len(rows)}.", *([f"Commits: {', '.join(commits)}."] if commits else [])]
+        [*parts, f"Trained: {trained} of {len(rows)} rows.", *([f"Commits: {', '.join(commits)}."] if commits else [])]
     )
 
 
