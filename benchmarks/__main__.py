@@ -3,6 +3,7 @@
 import argparse
 import ast
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 from common.errors import GlyphoneError, run
@@ -23,7 +24,9 @@ def benchmarks() -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", help="which one; without a name all are listed")
-    name = parser.parse_args().name
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own, where it takes some (NAME --help says)")
+    asked = parser.parse_args()
+    name = asked.name
     known = benchmarks()
     if name is None:
         width = max(map(len, known))
@@ -34,7 +37,10 @@ def main() -> int:
         raise GlyphoneError(f"benchmark {name!r}: there are {', '.join(known)}")
     from benchmarks.result import line
 
-    result = import_module(f"benchmarks.{name}").run()
+    run_one = import_module(f"benchmarks.{name}").run
+    if asked.arguments and not signature(run_one).parameters:
+        raise GlyphoneError(f"benchmark {name} takes no arguments: {' '.join(asked.arguments)}")
+    result = run_one(asked.arguments) if asked.arguments else run_one()
     print(line(name, result), flush=True)
     return 0
 

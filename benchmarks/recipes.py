@@ -76,6 +76,12 @@ def override(params: Path, overrides: Mapping[str, Any]) -> None:
 
     yaml = YAML()
     tree = yaml.load(params)
+    set_keys(tree, overrides, params)
+    yaml.dump(tree, params)
+
+
+def set_keys(tree: Any, overrides: Mapping[str, Any], where: Path | str) -> None:
+    """Set dotted keys of a tree of maps and lists, in place; ``where`` is for the message. Raises as ``override``."""
     for key, value in overrides.items():
         *way, last = key.split(".")
         node = tree
@@ -84,8 +90,7 @@ def override(params: Path, overrides: Mapping[str, Any]) -> None:
                 node = node[int(step) if isinstance(node, list) else step]
             node[int(last) if isinstance(node, list) else last] = value
         except (KeyError, IndexError, TypeError, ValueError):
-            raise GlyphoneError(f"{params}: no key {key!r} to set") from None
-    yaml.dump(tree, params)
+            raise GlyphoneError(f"{where}: no key {key!r} to set") from None
 
 
 def as_typed(recipe: str, modality: str, overrides: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ NAMES = {
     "repro_minutes",
     "cells",
     "cells_small",
+    "ablations",
     "cell_speed",
     "training_vs_packed",
     "training_roofline",
@@ -75,6 +76,7 @@ def test_support_modules_are_no_benchmarks() -> None:
     assert not benchmarks().keys() & {
         *("recipes", "workspace", "processes", "result", "__main__", "peers", "synthetic_emissions", "fast_ctc_decode"),
         *("default_networks", "training_step", "packed_network", "training_flop"),
+        *("ablation_cells", "ablation_statistics", "ablation_table", "ablation_variants"),
     }
 
 
@@ -233,3 +235,12 @@ def test_packed_network_is_the_same_network() -> None:
     theirs = packed(network, plain_front_end=False)(x, lengths)[0].detach()
     for row, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(ours[row, :length], theirs[row, :length], rtol=1e-4, atol=1e-5)
+
+
+def test_arguments_go_to_a_benchmark_that_takes_some(repository: Path) -> None:
+    done = command("ablations", "--only", "no_such_variant", repository=repository)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: variant no_such_variant: there are base, ")
+    done = command("noop_repro", "--fast", repository=repository)
+    assert done.returncode == 2
+    assert done.stderr == "error: benchmark noop_repro takes no arguments: --fast\n"
