@@ -16,6 +16,7 @@ def main() -> None:
 def report(name: str) -> Path:
     """Write the page of one modality from the files of the stages before it; return its path."""
     # Imported here, so that --help answers at once.
+    from common.comparison.runs import read_run
     from common.files import write_text
     from common.report.gather import gather
     from common.report.page import render
@@ -24,7 +25,9 @@ def report(name: str) -> Path:
 
     chosen = settings.read(name, "seed", "recipe", "augment", "training", "decoding", "report")
     sections = {key: getattr(chosen, key).model_dump(mode="json") for key in ("augment", "training", "decoding")}
-    content = gather(read_sources(name), name, chosen.recipe, chosen.report.num_worst, chosen.seed, sections)
+    path = chosen.report.compare_with
+    other = read_run(path, modality=name) if path else None
+    content = gather(read_sources(name), name, chosen.recipe, chosen.report.num_worst, chosen.seed, sections, other)
     page = Path("results") / name / "report.html"
     write_text(page, render(content))
     print(f"{name}: {page}", file=sys.stderr)

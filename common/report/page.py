@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from jinja2 import Environment
 from markupsafe import Markup
 
 from common import pages
 from common.report import wording
+from common.report.comparison import ComparisonView
 from common.report.content import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -17,13 +19,8 @@ def render(content: Content) -> str:
     A content security policy allows this very script and style sheet, by their digests, and data: pictures and sounds:
     even a hole in the escaping could run and load nothing.
     """
-    environment = pages.environment(TEMPLATES, autoescape=True)
-    environment.filters.update(
-        percent=wording.percent, number=wording.count, duration=wording.duration, short=wording.short
-    )
-    environment.globals["plural"] = wording.plural
     style, script = pages.inline(TEMPLATES / "styles.css"), pages.inline(TEMPLATES / "script.js")
-    template = environment.get_template("report.html.j2")
+    template = _environment().get_template("report.html.j2")
     return template.render(
         content=content,
         style=Markup(style),
@@ -31,3 +28,19 @@ def render(content: Content) -> str:
         style_digest=pages.digest(style),
         script_digest=pages.digest(script),
     )
+
+
+def render_comparison(view: ComparisonView) -> str:
+    """Return the page of a comparison of two runs: escaped and sealed like the report, and without any script."""
+    style = pages.inline(TEMPLATES / "styles.css")
+    template = _environment().get_template("comparison.html.j2")
+    return template.render(view=view, style=Markup(style), style_digest=pages.digest(style))
+
+
+def _environment() -> Environment:
+    environment = pages.environment(TEMPLATES, autoescape=True)
+    environment.filters.update(
+        percent=wording.percent, number=wording.count, duration=wording.duration, short=wording.short
+    )
+    environment.globals["plural"] = wording.plural
+    return environment
