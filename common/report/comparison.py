@@ -158,8 +158,10 @@ def _row(measure: Measure, limit: float) -> Compared:
 
 
 def p_text(p_value: float) -> str:
-    """Two significant digits: ``0.57``, ``0.0002``."""
-    return f"{p_value:.{max(2, 1 - math.floor(math.log10(p_value)))}f}" if p_value >= 1e-4 else "< 0.0001"
+    """Two significant digits, and at most four behind the point: ``0.57``, ``0.0021``, ``0.0002``."""
+    if p_value < 1e-4:
+        return "< 0.0001"
+    return f"{p_value:.{min(4, max(2, 1 - math.floor(math.log10(p_value))))}f}"
 
 
 def _remarks(comparison: Comparison) -> list[str]:
