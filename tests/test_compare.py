@@ -191,11 +191,14 @@ def test_other_samples_are_refused_in_one_line(second: list, message: str) -> No
         ([{"id": "a", "reference": "x"}], r"sample 1: no hypothesis; a text is needed"),
         ([{"id": "a", "reference": "x", "hypothesis": None}], r"sample 1: hypothesis is None"),
         ([{"id": "a", "reference": "x", "hypothesis": "x", "group": 3}], r"group is 3"),
+        ([{"id": "a", "reference": "x", "hypothesis": "\ud83d"}], r"hypothesis is '.ud83d': half a surrogate pair"),
         ([{"id": "a", "reference": "x", "hypothesis": "x"}] * 2, r"the id 'a' stands twice"),
     ],
 )
 def test_wrong_files_are_named(tmp_path: Path, rows: list, message: str) -> None:
-    written(tmp_path / "run", rows)
+    (tmp_path / "run").mkdir()
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "run" / "hypotheses.jsonl").write_text(lines, encoding="utf-8")
     with pytest.raises(GlyphoneError, match=message) as error:
         read_run(tmp_path / "run")
     assert "hypotheses.jsonl" in str(error.value)

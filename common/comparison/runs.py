@@ -135,16 +135,20 @@ def pairs_of(first: Run, second: Run) -> list[Pair]:
 
 
 def _row(values: Mapping[str, Any], where: str) -> Row:
-    texts = {}
-    for key in ("id", "reference", "hypothesis"):
-        if not isinstance(values.get(key), str):
-            found = f"{key} is {values[key]!r}" if key in values else f"no {key}"
+    texts = {"group": "", **{key: values[key] for key in ("id", "group", "reference", "hypothesis") if key in values}}
+    for key in ("id", "group", "reference", "hypothesis"):
+        text = texts.get(key)
+        if not isinstance(text, str):
+            found = f"{key} is {text!r}" if key in texts else f"no {key}"
             raise GlyphoneError(f"{where}: {found}; a text is needed")
-        texts[key] = unicodedata.normalize("NFC", values[key])
-    group = values.get("group", "")
-    if not isinstance(group, str):
-        raise GlyphoneError(f"{where}: group is {group!r}; a text is needed")
-    return Row(values["id"], group, texts["reference"], texts["hypothesis"])
+        if any("\ud800" <= each <= "\udfff" for each in text):
+            raise GlyphoneError(f"{where}: {key} is {text!r}: half a surrogate pair, which no file can hold")
+    return Row(
+        id=texts["id"],
+        group=texts["group"],
+        reference=unicodedata.normalize("NFC", texts["reference"]),
+        hypothesis=unicodedata.normalize("NFC", texts["hypothesis"]),
+    )
 
 
 def _folded(row: Row) -> Row:
