@@ -3,8 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from common.errors import run
+from common.errors import GlyphoneError, run
+
+if TYPE_CHECKING:
+    from common.comparison.runs import Run
 
 
 def main() -> None:
@@ -24,11 +28,22 @@ def report(name: str) -> Path:
 
     chosen = settings.read(name, "seed", "recipe", "augment", "training", "decoding", "report")
     sections = {key: getattr(chosen, key).model_dump(mode="json") for key in ("augment", "training", "decoding")}
-    content = gather(read_sources(name), name, chosen.recipe, chosen.report.num_worst, chosen.seed, sections)
+    other = _other_run(name, chosen.report.compare_with)
+    content = gather(read_sources(name), name, chosen.recipe, chosen.report.num_worst, chosen.seed, sections, other)
     page = Path("results") / name / "report.html"
     write_text(page, render(content))
     print(f"{name}: {page}", file=sys.stderr)
     return page
+
+
+def _other_run(name: str, path: str) -> "Run | None":
+    """The run that ``report.compare_with`` names. Raises GlyphoneError where there is none."""
+    from common.comparison.runs import read_run
+
+    try:
+        return read_run(path, modality=name) if path else None
+    except GlyphoneError as error:
+        raise GlyphoneError(f"{name}.report.compare_with: {error}") from None
 
 
 if __name__ == "__main__":

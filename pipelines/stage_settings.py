@@ -62,3 +62,6 @@ class ReportSettings(BaseModel):
 
     # Worst test samples shown with sound or picture.
     num_worst: int = Field(30, ge=0, le=1000)
+    # Results folder, workspace or hypotheses.jsonl of another run that the page compares this one with; empty: none.
+    # Relative to the workspace. DVC does not watch it: where only that run changed, force the stage.
+    compare_with: str = ""

@@ -13,9 +13,9 @@ import torch
 
 from common.bundle import write_bundle
 from common.errors import GlyphoneError
-from common.explanation.page import plain
 from common.explanation.parameters import arrays, rows_of_table
 from common.network import Network, NetworkSettings
+from common.pages import plain
 from pipelines import explain
 from pipelines.modalities import modality
 from pipelines.recipe import compose

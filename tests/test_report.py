@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from common.comparison.runs import run_of
 from common.errors import GlyphoneError
+from common.files import write_jsonl
 from common.report import samples
 from common.report.gather import gather
 from common.report.page import render
 from common.report.sources import Sources, read_sources
+from pipelines.report import report
 from tests.report_world import HEBREW, HOSTILE, build, rows_of, with_settings
 
 DECODING = {"decoding": {"engine": "beam", "beam_width": 16}}
@@ -121,6 +124,24 @@ def test_transcripts_know_their_direction(world: Path) -> None:
     assert len(transcripts) > 100 and all(each["dir"] == "auto" for each in transcripts)
 
 
+def test_another_run_is_compared_only_where_the_settings_name_one(world: Path) -> None:
+    sources = read_sources("audio", world)
+    alone = Page(page_of(world)).text
+    assert "python -m pipelines.compare OTHER results/audio compares this run with another one" in alone
+    assert "B − A" not in alone
+    rows = [{**row, "hypothesis": f"{row['hypothesis']} {HOSTILE}"} for row in sources.hypotheses]
+    content = gather(sources, "audio", "default", 10, 1, DECODING, run_of(HOSTILE, rows, "other"))
+    source = render(content)
+    page = Page(source)
+    assert not page.open and "pipelines.compare OTHER" not in page.text
+    for text in (HOSTILE, "this run", "B errs less in words", "60 of 60 samples changed", "Better in B: 60"):
+        assert text in page.text, text
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    assert source == render(gather(sources, "audio", "default", 10, 1, DECODING, run_of(HOSTILE, rows, "other")))
+    with pytest.raises(GlyphoneError, match=r"other lacks 1 of the 60 of this run"):
+        gather(sources, "audio", "default", 10, 1, DECODING, run_of("other", rows[1:], "other"))
+
+
 def test_an_empty_test_set_is_still_a_page(tmp_path: Path) -> None:
     build(tmp_path, "audio", [], num_epochs=0)
     page = Page(page_of(tmp_path))
@@ -175,6 +196,13 @@ def test_history_that_is_no_number_is_left_out_of_the_curve(world: Path) -> None
 
 def test_the_command_writes_the_page_without_torch(world: Path, repository: Path) -> None:
     with_settings(world, repository)
+    write_jsonl(world / "other" / "hypotheses.jsonl", ({**row, "hypothesis": ""} for row in rows_of(60)))
+    changed = (
+        (world / "params.yaml")
+        .read_text(encoding="utf-8")
+        .replace('"num_worst"', '"compare_with": "other", "num_worst"')
+    )
+    (world / "params.yaml").write_text(changed, encoding="utf-8")
     code = (
         "import sys; from pipelines.report import report; report('audio'); "
         "print(*(name for name in ('torch', 'cv2', 'soundfile') if name in sys.modules))"
@@ -191,3 +219,15 @@ def test_the_command_writes_the_page_without_torch(world: Path, repository: Path
     assert "torch" not in done.stdout.split()
     page = (world / "results" / "audio" / "report.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>") and str(world) not in page and page.count("<audio") > 20
+    assert "<dt>A</dt><dd><bdi>other</bdi></dd>" in page
+
+
+def test_a_run_to_compare_with_that_is_not_there_is_named(
+    world: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_settings(world, repository)
+    settings = (world / "params.yaml").read_text("utf-8").replace('"num_worst"', '"compare_with": "none", "num_worst"')
+    (world / "params.yaml").write_text(settings, encoding="utf-8")
+    monkeypatch.chdir(world)
+    with pytest.raises(GlyphoneError, match=r"^ocr.report.compare_with: none: no such file or folder$"):
+        report("ocr")

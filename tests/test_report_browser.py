@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.comparison.runs import run_of
 from common.report.gather import gather
 from common.report.page import render
 from common.report.sources import read_sources
@@ -58,7 +59,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for modality in ("audio", "ocr"):
         build(root, modality, rows_of(NUM_SAMPLES), preview=previews[modality])
         files[modality] = root / f"{modality}.html"
-        content = gather(read_sources(modality, root), modality, "default", 10, 1, {"decoding": {"engine": "greedy"}})
+        misread = ({**row, "hypothesis": row["hypothesis"][::-1]} for row in rows_of(NUM_SAMPLES))
+        other = run_of("results/other", misread, "other") if modality == "audio" else None
+        settings = {"decoding": {"engine": "greedy"}}
+        content = gather(read_sources(modality, root), modality, "default", 10, 1, settings, other)
         files[modality].write_text(render(content), encoding="utf-8")
     return files
 

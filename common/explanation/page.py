@@ -4,18 +4,16 @@ Both come from the same text, ``templates/explanation.md.j2``. What comes from d
 Markdown reader lets no HTML through.
 """
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from common import pages
 from common.explanation.equations import EQUATIONS
 from common.report.page import TEMPLATES as REPORT_TEMPLATES
 
@@ -25,7 +23,7 @@ FIGURE = re.compile(r"(?:.*/)?([\w-]+)\.svg")
 
 def markdown(content: Mapping[str, Any], folder: str = "") -> str:
     """The text; figures stand in files ``<folder><name>.svg``."""
-    template = _environment(autoescape=False).get_template("explanation.md.j2")
+    template = pages.environment(TEMPLATES, autoescape=False).get_template("explanation.md.j2")
     cell = content["settings"].cell
     text = template.render(
         {key: value for key, value in content.items() if key != "figures"},
@@ -42,7 +40,7 @@ def standalone(figure: Markup) -> str:
 
     On a ground of its own: where it is shown, light and dark may be chosen by other rules.
     """
-    style = _style("figures.css") + "svg { background: var(--card); }"
+    style = pages.inline(TEMPLATES / "figures.css") + "svg { background: var(--card); }"
     return (
         str(figure)
         .replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
@@ -52,7 +50,7 @@ def standalone(figure: Markup) -> str:
 
 def html(content: Mapping[str, Any]) -> str:
     """The page as one file; a content security policy allows its own style sheet and nothing else."""
-    style = "\n".join((_style("styles.css", REPORT_TEMPLATES), _style("figures.css"), _style("page.css")))
+    style = pages.inline(REPORT_TEMPLATES / "styles.css", TEMPLATES / "figures.css", TEMPLATES / "page.css")
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = reader.parse(markdown(content))
     title, contents = _prepare(tokens)
@@ -67,11 +65,12 @@ def html(content: Mapping[str, Any]) -> str:
     # The title stands in the page's head already.
     tokens = tokens[next(place for place, token in enumerate(tokens) if token.type == "heading_close") + 1 :]
     body = reader.renderer.render(tokens, reader.options, {})
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return (
-        _environment(autoescape=True)
+        pages.environment(TEMPLATES, autoescape=True)
         .get_template("page.html.j2")
-        .render(title=title, contents=contents, body=Markup(body), style=Markup(style), style_digest=digest)
+        .render(
+            title=title, contents=contents, body=Markup(body), style=Markup(style), style_digest=pages.digest(style)
+        )
     )
 
 
@@ -101,26 +100,3 @@ def _sentence(figure: Markup) -> str:
     found = re.search(r'aria-label="([^"]*)"', figure)
     assert found is not None
     return Markup(found[1]).unescape()
-
-
-def _environment(autoescape: bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
-        undefined=StrictUndefined,
-        autoescape=autoescape,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["plain"] = plain
-    return environment
-
-
-def plain(text: str) -> str:
-    """Text of data in Markdown: no character of it is markup, none breaks a line."""
-    return re.sub(r"([\\`*_\[\]<>|&!~#])", r"\\\1", " ".join(text.split()))
-
-
-def _style(name: str, folder: Path = TEMPLATES) -> str:
-    text = (folder / name).read_text(encoding="utf-8")
-    assert "</" not in text  # it ends at the first closing tag
-    return text

@@ -168,12 +168,17 @@ def histogram(title: str, bars: Sequence[Bar], x_label: str, y_label: str) -> Ma
     )
 
 
-def interval_bar(value: float, low: float | None, high: float | None, limit: float, sentence: str) -> Markup:
-    """Draw a value as a dot with its interval as a band on a line from 0 to ``limit`` (all in the same unit)."""
+def interval_bar(
+    value: float, low: float | None, high: float | None, limit: float, sentence: str, start: float = 0.0
+) -> Markup:
+    """Draw a value as a dot with its interval as a band on a line from ``start`` to ``limit`` (all in the same unit).
+
+    Where the line begins below 0, a dashed line marks 0.
+    """
     pad, middle = 7, BAR_HEIGHT / 2
 
     def across(each: float) -> str:
-        return number(pad + min(max(each / limit, 0.0), 1.0) * (BAR_WIDTH - 2 * pad))
+        return number(pad + min(max((each - start) / (limit - start), 0.0), 1.0) * (BAR_WIDTH - 2 * pad))
 
     parts = [tag(f'<line class="axis" x1="{pad}" x2="{BAR_WIDTH - pad}" y1="{middle:g}" y2="{middle:g}"/>')]
     if low is not None and high is not None:
@@ -181,6 +186,8 @@ def interval_bar(value: float, low: float | None, high: float | None, limit: flo
         parts.append(
             tag(f'<rect class="band" x="{across(low)}" y="{middle - 5:g}" width="{number(width)}" height="10" rx="5"/>')
         )
+    if start < 0:
+        parts.append(tag(f'<line class="chosen" x1="{across(0)}" x2="{across(0)}" y1="1" y2="{BAR_HEIGHT - 1}"/>'))
     parts.append(tag(f'<circle class="dot" cx="{across(value)}" cy="{middle:g}" r="5"/>'))
     return tag(
         f'<svg class="interval" viewBox="0 0 {BAR_WIDTH} {BAR_HEIGHT}" role="img" aria-label="{{s}}">'

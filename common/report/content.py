@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from common.findings import Finding
+from common.report.comparison import ComparisonView
 from common.report.differences import Piece
 from common.report.wording import decimals_of, percent
 
@@ -191,6 +192,7 @@ class Content:
         settings: (section, text).
         commands: (what it does, command).
         table: the rows of the table of all samples; ``num_table`` is how many there were before the cap.
+        comparison: with another run, where the settings name one; ``compare_command`` makes one elsewhere.
     """
 
     modality: str
@@ -220,3 +222,5 @@ class Content:
     commands: Sequence[tuple[str, str]]
     table: Sequence[Shown]
     num_table: int
+    comparison: ComparisonView | None
+    compare_command: str

@@ -6,9 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from common.comparison.compare import compare
+from common.comparison.runs import Run, run_of
 from common.files import to_json
 from common.report import samples
 from common.report.charts import Bar, Curve, histogram, line_chart, stacked_bar
+from common.report.comparison import ComparisonView, view
 from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
 from common.report.scores import bar_of, headline, limit_of, slice_tables
@@ -19,11 +22,18 @@ from common.samples import REASONS, SPLITS, Rejection
 NAMES = {"audio": "speech", "ocr": "text images"}
 RECOGNISERS = {"audio": "Speech recogniser", "ocr": "Text image recogniser"}
 UNITS = {"s": "seconds", "px": "pixels of width"}
+MAX_CHANGED = 30  # samples of each kind that a comparison shows
 MAX_REJECTED_IDS = 20  # a row of the table of rejected samples
 
 
 def gather(
-    sources: Sources, modality: str, recipe: str, num_worst: int, seed: int, settings: Mapping[str, Mapping[str, Any]]
+    sources: Sources,
+    modality: str,
+    recipe: str,
+    num_worst: int,
+    seed: int,
+    settings: Mapping[str, Mapping[str, Any]],
+    other: Run | None = None,
 ) -> Content:
     """Everything that the page says.
 
@@ -32,6 +42,7 @@ def gather(
         num_worst: samples shown with sound or picture.
         seed: of the samples drawn at random.
         settings: sections of ``params.yaml`` that the model folder does not hold, ``decoding`` among them.
+        other: a run on the same samples to compare this one with.
     """
     figures = headline(sources.metrics)
     limits = [limit_of([each]) if each.hits is None else 1.0 for each in figures]
@@ -66,6 +77,8 @@ def gather(
         findings=sources.findings,
         settings=_settings(sources, settings),
         commands=_commands(modality, recipe),
+        comparison=_comparison(sources, other, seed) if other else None,
+        compare_command=f"python -m pipelines.compare OTHER results/{modality}",
         table=samples.table_rows(shown),
         num_table=len(shown),
     )
@@ -219,6 +232,19 @@ def _settings(sources: Sources, settings: Mapping[str, Mapping[str, Any]]) -> li
         ("alphabet", " ".join(bundle["alphabet"])),
         *((key, to_json(each, indent=2)) for key, each in sections.items()),
     ]
+
+
+def _comparison(sources: Sources, other: Run, seed: int) -> ComparisonView:
+    """This run, B, against the other one, with as many draws as the other intervals of the page."""
+    drawn = sources.metrics["interval"]
+    compared = compare(
+        other,
+        run_of("this run", sources.hypotheses, "hypotheses.jsonl"),
+        num_samples=drawn["bootstrap_samples"],
+        confidence=drawn["confidence"],
+        seed=seed,
+    )
+    return view(compared, MAX_CHANGED)
 
 
 def _commands(modality: str, recipe: str) -> list[tuple[str, str]]:

@@ -26,6 +26,16 @@ def percent(fraction: float | None, decimals: int = 1) -> str:
     return f"{fraction * 100:.{decimals}f}\u202f%"
 
 
+def points(difference: float | None, decimals: int = 1) -> str:
+    """A difference of two fractions in points of percent, with its sign: ``-0.0058`` → ``−0.6``."""
+    if difference is None or not math.isfinite(difference):
+        return NO_VALUE
+    text = f"{difference * 100:.{decimals}f}"
+    if float(text) == 0:
+        return text.removeprefix("-")
+    return f"\u2212{text[1:]}" if text.startswith("-") else f"+{text}"
+
+
 def count(number: float | None) -> str:
     """``12345`` → ``12,345``."""
     if number is None:
