@@ -32,7 +32,7 @@ class TrainingSettings(BaseModel):
     intermediate_weight: float = Field(0.3, ge=0, lt=1)
     # Weight of CTC straight from the convolutions (0.1: arXiv 2404.11339); its weights are not in the bundle. 0: none.
     short_cut: float = Field(0.0, ge=0)
-    # Share of the loss that pulls each slice's emissions towards uniform (0.05: arXiv 1711.02212); 0: none.
+    # Share of the loss that pulls each slice's emissions towards uniform (arXiv 1711.02212); 0: none.
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     # Share of the labels' log priors taken from the emissions in the loss: less peaky ones (0.3: arXiv 2406.02560).
     label_prior: float = Field(0.0, ge=0, le=1)
