@@ -44,15 +44,22 @@ class AugmentSettings(BaseModel):
     frequency_mask_share: float = Field(0.2, ge=0, le=0.9)
 
 
-def augment(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> np.ndarray:
+def augment(
+    slices: np.ndarray,
+    settings: AugmentSettings,
+    generator: np.random.Generator,
+    surface: np.random.Generator | None = None,
+) -> np.ndarray:
     """Changed slices float32 [T', F] of slices float32 [T, F], which stay as they are.
 
-    T' = round(T / factor) without a cut, at least 1. The same state of the generator gives the same result.
+    T' = round(T / factor) without a cut, at least 1. The same state of the generator gives the same result. Cut and
+    tempo are drawn from it, all behind them from ``surface`` where that is given.
     """
     changed = _cut(slices, settings.edge_cut, generator)
     if settings.voice_cut:
         changed = _cut_to_voice(changed, settings.voice_cut, generator.spawn(1)[0])
     changed = _speed(changed, settings.speed_change, generator)
+    generator = generator if surface is None else surface
     changed = _vocal_tract(changed, settings.vocal_tract_change, generator)
     changed = _equalised(changed, settings.equaliser, generator)
     changed = _tone_and_noise(changed, settings, generator)

@@ -30,7 +30,9 @@ class Modality:
         load: (sample, root) → signal; opens the file, cuts start/end or box, or synthesises. Raises SampleError.
         read: path → signal of a whole file (transcribe). Raises SampleError.
         slices: (signal, settings) → float32 [T, F], normalised by itself alone. Raises SampleError.
-        augment: (slices [T, F], settings, generator) → float32 [T', F].
+        augment: (slices [T, F], settings, generator, surface = None) → float32 [T', F]. All that moves slices in time
+            is drawn from the generator, and first; what only changes values from ``surface``, or without it from the
+            same generator. So two views with equal generators and different surfaces are alike in time.
         preview: signal → (media type, bytes) for the report, e.g. ("audio/ogg", …) or ("image/png", …).
         inspect: signal → pairs (finding code, sentence): silence, clipping, tiny, rotated, …
         digest: signal → hex digest of its content, to find duplicates.
@@ -49,7 +51,7 @@ class Modality:
     load: Callable[[Sample, Path], Any]
     read: Callable[[Path], Any]
     slices: Callable[[Any, Any], np.ndarray]
-    augment: Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
+    augment: Callable[..., np.ndarray]
     preview: Callable[[Any], tuple[str, bytes]]
     inspect: Callable[[Any], Iterable[tuple[str, str]]]
     digest: Callable[[Any], str]

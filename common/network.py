@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from common.network_settings import ConvolutionSettings as ConvolutionSettings
 from common.network_settings import NetworkSettings as NetworkSettings
 from common.normalisation import NormaliseRectify
+from common.recurrent.between import Between
 from common.recurrent.encoder import encoder
 from common.recurrent.lengths import mask_of
 
@@ -50,6 +51,8 @@ class Network(nn.Module):
     Attributes:
         stride: input slices an emission slice stands for.
         encoder_inputs: features that the front end gives the encoder.
+        intermediate_layers: numbers of the layers behind which the head can read too.
+        condition: what it reads there → what is added for the next layer (Nozaki and Komatsu 2021); None: nothing.
     """
 
     def __init__(self, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
@@ -64,6 +67,8 @@ class Network(nn.Module):
         self.encoder_inputs = channels * width
         self.encoder = encoder(settings, self.encoder_inputs)
         self.head = nn.Linear(self.encoder.num_outputs, num_labels)
+        self.intermediate_layers = settings.intermediate_layers
+        self.condition = nn.Linear(num_labels, self.encoder.num_outputs) if settings.self_conditioned else None
         self.num_features = num_features
         self.num_labels = num_labels
         # Pooling and normalisation walk through memory in this order on a CPU (measured: a training step of the IIIT5K
@@ -92,7 +97,7 @@ class Network(nn.Module):
         bits, depend on the batch's shape.
         """
         inner = [self.front_end(x[None], torch.tensor([len(x)]))[0] for x in samples]
-        return [self._log_probs(x)[0] for x in self.encoder.alone(inner)]
+        return [self._log_probs(x)[0] for x in self.encoder.alone(inner, self._between([]))]
 
     def front_end(self, slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The first half of ``forward``: slices [B, T, F], lengths [B] → what the encoder reads [B, T', I], lengths."""
@@ -104,7 +109,22 @@ class Network(nn.Module):
 
     def emit(self, x: Tensor, lengths: Tensor) -> Tensor:
         """The second half of ``forward``: x [B, T', I], lengths [B] in T' → log-probabilities [B, T', V]."""
-        return self._log_probs(self.encoder(x, lengths))
+        return self._log_probs(self.encoder(x, lengths, self._between([])))
+
+    def emit_each(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        """``emit`` behind each of ``intermediate_layers`` and, last, behind all layers."""
+        emitted: list[Tensor] = []
+        x = self.encoder(x, lengths, self._between(emitted, always=True))
+        return [*emitted, self._log_probs(x)]
+
+    def _between(self, emitted: list[Tensor], always: bool = False) -> Between:
+        """Puts what the head reads behind intermediate layers into ``emitted``, or only where more follows of it."""
+
+        def look(x: Tensor) -> Tensor | None:
+            emitted.append(self._log_probs(x))
+            return None if self.condition is None else self.condition(emitted[-1].exp())
+
+        return Between(self.intermediate_layers if always or self.condition is not None else (), look)
 
     def _log_probs(self, x: Tensor) -> Tensor:
         logits = self.head(x)

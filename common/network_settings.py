@@ -45,6 +45,28 @@ class NetworkSettings(BaseModel):
     residual: bool = False  # a layer's input added to its output where both are as wide
     forget_bias: float = 1.0  # of LSTMs, at the start
     num_heads: Annotated[int, Field(ge=1, le=64, validate_default=True)] = 4  # of the transformer
+    # Layers, from 1, behind which the head reads too: intermediate CTC (arXiv 2102.03216), weighed by
+    # training.intermediate_weight. It is the same head, so it adds no weights and nothing to transcribing.
+    intermediate_layers: tuple[int, ...] = ()
+    # What the head reads there goes back through one matrix into the next layer (self-conditioned CTC, arXiv
+    # 2104.02724): part of the network in transcribing too.
+    self_conditioned: bool = False
+
+    @field_validator("intermediate_layers")
+    @classmethod
+    def _stand_before_the_last(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        last = info.data.get("num_layers", 1)
+        if list(value) != sorted({number for number in value if 1 <= number < last}):
+            allowed = f"numbers from 1 to {last - 1}" if last > 1 else "none"
+            raise ValueError(f"of {last} layers, {list(value)}; allowed: {allowed}, each once and in order")
+        return value
+
+    @field_validator("self_conditioned")
+    @classmethod
+    def _needs_intermediate_layers(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and not info.data.get("intermediate_layers", True):
+            raise ValueError("needs intermediate_layers, behind which the head reads; allowed: false, or some of them")
+        return value
 
     @field_validator("recurrent_dropout", "zoneout")
     @classmethod

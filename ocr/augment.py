@@ -45,19 +45,26 @@ class AugmentSettings(BaseModel):
     min_share: float = Field(0.7, gt=0, le=1)
 
 
-def augment(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> np.ndarray:
+def augment(
+    slices: np.ndarray,
+    settings: AugmentSettings,
+    generator: np.random.Generator,
+    surface: np.random.Generator | None = None,
+) -> np.ndarray:
     """A changed copy of slices.
 
     Args:
         slices: float32 [T, F].
         settings: ranges of all changes.
         generator: the only source of chance: the same state gives the same result.
+        surface: another one for degradations and masks, so that two views can share their geometry.
 
     Returns:
         float32 [T', F] with min_share * T <= T'.
     """
     ground = _ground(slices)
     result = _warp(slices, settings, generator, ground)
+    generator = generator if surface is None else surface
     result = _degrade(result, settings, generator)
     _mask(result, settings, generator, ground)
     return result

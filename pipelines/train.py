@@ -67,8 +67,8 @@ def train_modality(name: str) -> None:
         "validation": read_split(stores["validation"], set()),
     }
 
-    def augment(slices: Any, random: Any) -> Any:
-        return kind.augment(slices, chosen.augment, random)
+    def augment(slices: Any, *randoms: Any) -> Any:
+        return kind.augment(slices, chosen.augment, *randoms)
 
     trained = train(
         network,

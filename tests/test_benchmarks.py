@@ -37,6 +37,7 @@ NAMES = {
     "training_vs_packed",
     "training_roofline",
     "training_overheads",
+    "training_objectives",
     "training_vs_kraken",
     "transcription_vs_kraken",
     "kill_resume",

@@ -57,7 +57,14 @@ def moved(network: Network, seed: int = 0) -> Network:
 @settings(max_examples=6, deadline=None)
 @given(blocks=BLOCKS, num_layers=st.integers(1, 3), bidirectional=st.booleans(), num_features=st.integers(1, 20))
 def test_arrays_by_formula_are_those_of_the_network(cell, blocks, num_layers, bidirectional, num_features):
-    chosen = small(cell, convolutions=blocks, num_layers=num_layers, bidirectional=bidirectional)
+    chosen = small(
+        cell,
+        convolutions=blocks,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        intermediate_layers=range(1, num_layers),
+        self_conditioned=num_layers > 2,
+    )
     found = arrays(chosen, num_features, 7)
     assert {each.name: each.shape for each in found} == shapes(Network(chosen, num_features, 7))
     assert all(len(each.letters) == len(each.shape) for each in found)

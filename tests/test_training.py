@@ -44,14 +44,20 @@ def toy(count: int, seed: int, corpus: str = "toy") -> Samples:
     return Samples([f"{corpus}{i}" for i in range(count)], [corpus] * count, texts, lengths, matrices)
 
 
-def noisy(slices, random):
-    return slices + 0.1 * random.normal(size=slices.shape).astype(np.float32)
+def noisy(slices, random, surface=None):
+    return slices + 0.1 * (surface or random).normal(size=slices.shape).astype(np.float32)
 
 
-def run(state: Path, settings: TrainingSettings = FAST, augment=noisy, samples: Samples | None = None):
+def run(
+    state: Path,
+    settings: TrainingSettings = FAST,
+    augment=noisy,
+    samples: Samples | None = None,
+    shape: NetworkSettings = SMALL,
+):
     torch.manual_seed(3)
     alphabet = Alphabet("abc")
-    network = Network(SMALL, 6, len(alphabet))
+    network = Network(shape, 6, len(alphabet))
     return train(network, samples or toy(160, 0), toy(40, 1), alphabet, settings, augment, 7, state)
 
 

@@ -12,6 +12,7 @@ from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
 from common.training.batches import Batch, collate
 from common.training.memory import MemoryPlan
+from common.training.objective import Objective
 from common.training.processes import ALONE
 from common.training.settings import TrainingSettings
 from common.training.step import Machine, parts_of, shares, step
@@ -39,7 +40,9 @@ def outcome(network: Network, batch: Batch, part_slices: int) -> dict[str, torch
     network = copy.deepcopy(network).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
     chosen = TrainingSettings(clip_norm=1e9)
-    machine = Machine(network, optimizer, chosen, torch.float32, ALONE, MemoryPlan(part_slices))
+    machine = Machine(
+        network, optimizer, chosen, torch.float32, ALONE, MemoryPlan(part_slices), Objective(chosen, network)
+    )
     batch = Batch(batch.rows, batch.slices.double(), batch.lengths, batch.targets, batch.target_lengths)
     losses = step(machine, batch, len(batch.rows), int(batch.target_lengths.sum()), seed=11)
     result = {"losses": torch.from_numpy(losses)}

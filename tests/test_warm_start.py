@@ -63,6 +63,18 @@ def test_old_characters_keep_their_emissions_and_new_ones_start_from_a_named_one
     assert summary["corpora"]["old"]["licence"] == "CC0"
 
 
+def test_what_a_self_conditioned_network_hears_of_a_character_goes_by_name_too(tmp_path):
+    more = {"num_layers": 2, "intermediate_layers": (1,), "self_conditioned": True}
+    old, fresh = network(1, OLD, **more), network(2, NEW, **more)
+    write_bundle(tmp_path / "old", old.state_dict(), SETTINGS.model_copy(update=more), DESCRIPTION, "card")
+    near_zero = 0.01 * fresh.condition.weight[:, 4].clone()
+    warm_start(fresh, NEW, tmp_path / "old", {"ö": "o"})
+    assert torch.equal(fresh.condition.weight[:, :4], old.condition.weight[:, :4])  # blank, a, b, c
+    assert torch.equal(fresh.condition.weight[:, 4], near_zero)  # d
+    assert torch.equal(fresh.condition.weight[:, 5], old.condition.weight[:, 4])  # ö is o
+    assert torch.equal(fresh.condition.bias, old.condition.bias)
+
+
 def test_the_same_alphabet_gives_the_same_network(folder):
     fresh = network(2, OLD)
     warm_start(fresh, OLD, folder, {})

@@ -86,6 +86,9 @@ def arrays(settings: NetworkSettings, num_features: int, num_labels: int) -> lis
             width = outer
         add(f"encoder.norms.{settings.num_layers}", "last normalisation", norm, F=outer)
     add("head", "head", {"weight": ("W", ("V", "W")), "bias": ("b", ("V",))}, V=num_labels, W=outer)
+    if settings.self_conditioned:
+        rows = {"weight": ("S", ("W", "V")), "bias": ("b", ("W",))}
+        add("condition", "what intermediate emissions add", rows, V=num_labels, W=outer)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from common.recurrent.between import NOTHING, Between
 from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
 from common.recurrent.lengths import reversal
 from common.recurrent.recurrence import State
@@ -45,13 +46,13 @@ class RecurrentStack(nn.Module):
         self.bidirectional = bidirectional
         self.num_outputs = widths[-1]
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor, between: Between = NOTHING) -> Tensor:
         """Rows behind a sample's length hold no meaning."""
         turned = reversal(lengths, x.shape[1]) if self.bidirectional else None
-        for norm, layer in zip(self.norms, self.layers, strict=False):
+        for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=False), 1):
             y = layer(locked_dropout(norm(x), self.dropout, self.training), lengths, turned)
-            x = self._add(x, y)
-        return locked_dropout(self.norms[-1](x), self.dropout, self.training)
+            x = between(number, self._add(x, y), self._last)
+        return self._last(x)
 
     def stream(self, x: Tensor, lengths: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
         """The next part of sequences: x [B, T, F] → [B, T, H], and a state a layer; see ``RecurrentLayer.stream``."""
@@ -62,15 +63,19 @@ class RecurrentStack(nn.Module):
             y, state = layer.stream(inner, lengths, None if states is None else states[number])
             x = self._add(x, y)
             after.append(state)
-        return locked_dropout(self.norms[-1](x), self.dropout, self.training), after
+        return self._last(x), after
 
-    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+    def alone(self, samples: list[Tensor], between: Between = NOTHING) -> list[Tensor]:
         """[1, T, F] each → [1, T, W] each, in evaluation: to the last bit the same whatever the others are."""
-        for norm, layer in zip(self.norms, self.layers, strict=False):
+        for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=False), 1):
             assert isinstance(layer, RecurrentLayer)
             after = layer.alone([norm(x) for x in samples])
-            samples = [self._add(x, y) for x, y in zip(samples, after, strict=True)]
-        return [self.norms[-1](x) for x in samples]
+            added = [self._add(x, y) for x, y in zip(samples, after, strict=True)]
+            samples = [between(number, x, self._last) for x in added]
+        return [self._last(x) for x in samples]
+
+    def _last(self, x: Tensor) -> Tensor:
+        return locked_dropout(self.norms[-1](x), self.dropout, self.training)
 
     def _add(self, x: Tensor, y: Tensor) -> Tensor:
         return x + y if self.residual and x.shape[-1] == y.shape[-1] else y

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from common.recurrent.between import NOTHING, Between
 from common.recurrent.lengths import mask_of
 
 
@@ -64,7 +65,7 @@ class TransformerEncoder(nn.Module):
         self.bidirectional = bidirectional
         self.num_outputs = num_outputs
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor, between: Between = NOTHING) -> Tensor:
         """Rows behind a sample's length hold no meaning."""
         num_slices = x.shape[1]
         # Padding looks at the sample too: a row that sees nothing would be no number.
@@ -73,10 +74,10 @@ class TransformerEncoder(nn.Module):
             visible = visible & torch.ones(num_slices, num_slices, dtype=torch.bool, device=x.device).tril()
         x = self.entry(x)
         x = self.dropout(x + positions(num_slices, self.num_outputs, x))
-        for layer in self.layers:
-            x = layer(x, visible)
+        for number, layer in enumerate(self.layers, 1):
+            x = between(number, layer(x, visible), self.norm)
         return self.norm(x)
 
-    def alone(self, samples: list[Tensor]) -> list[Tensor]:
+    def alone(self, samples: list[Tensor], between: Between = NOTHING) -> list[Tensor]:
         """[1, T, F] each → [1, T, W] each, one after the other."""
-        return [self(x, torch.tensor([x.shape[1]], device=x.device)) for x in samples]
+        return [self(x, torch.tensor([x.shape[1]], device=x.device), between) for x in samples]

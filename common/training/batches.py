@@ -28,9 +28,10 @@ class Batch:
         rows: numbers of the samples.
         slices: float32 [B, T, F], zero behind a sample's end.
         lengths: int64 [B], input slices.
-        targets: int64 [sum of target lengths], labels one sample after the other.
+        targets: int64 [sum of target lengths], labels one row after the other.
         target_lengths: int64 [B].
-        first: rows of the step that come before, in other processes.
+        first: samples of the step that come before, in other processes.
+        num_views: rows of a sample, which stand one after the other: B is so many times the samples.
     """
 
     rows: list[int]
@@ -39,22 +40,25 @@ class Batch:
     targets: Tensor
     target_lengths: Tensor
     first: int = 0
+    num_views: int = 1
 
     def padded(self, num_slices: int) -> "Batch":
         """With at least ``num_slices`` slices."""
         missing = num_slices - self.slices.shape[1]
         return self if missing <= 0 else replace(self, slices=nn.functional.pad(self.slices, (0, 0, 0, missing)))
 
-    def piece(self, num_rows: int, num_slices: int) -> "Batch":
-        """The first rows cut to the first slices, at least one of each, and their targets."""
-        rows, slices = slice(max(1, num_rows)), max(1, num_slices)
+    def piece(self, num_samples: int, num_slices: int) -> "Batch":
+        """The first samples cut to the first slices, at least one of each, and their targets."""
+        samples, slices = max(1, num_samples), max(1, num_slices)
+        rows = slice(samples * self.num_views)
         target_lengths = self.target_lengths[rows]
         return Batch(
-            self.rows[rows],
+            self.rows[:samples],
             self.slices[rows, :slices].contiguous(),
             self.lengths[rows].clamp(max=slices),
             self.targets[: int(target_lengths.sum())],
             target_lengths,
+            num_views=self.num_views,
         )
 
     def to(self, device: torch.device) -> "Batch":
@@ -120,12 +124,17 @@ def collate(
     targets: Sequence[Sequence[int]],
     num_features: int,
     first: int = 0,
+    num_views: int = 1,
 ) -> Batch:
-    """Pad matrices [T, F] into one batch; without rows it has as many slices as the shortest batch."""
+    """Pad matrices [T, F], ``num_views`` of each row one after the other, into one batch.
+
+    Without rows it has as many slices as the shortest batch.
+    """
     lengths = [len(matrix) for matrix in matrices]
-    padded = np.zeros((len(rows), padded_slices(max(lengths, default=1)), num_features), dtype=np.float32)
+    padded = np.zeros((len(matrices), padded_slices(max(lengths, default=1)), num_features), dtype=np.float32)
     for place, matrix in enumerate(matrices):
         padded[place, : len(matrix)] = matrix
+    targets = [target for target in targets for _ in range(num_views)]
     flat = [label for target in targets for label in target]
     return Batch(
         rows=[int(row) for row in rows],
@@ -134,6 +143,7 @@ def collate(
         targets=torch.tensor(flat, dtype=torch.int64),
         target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
         first=first,
+        num_views=num_views,
     )
 
 

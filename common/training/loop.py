@@ -14,36 +14,27 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from common.alphabet import Alphabet, needed_slices
+from common.alphabet import Alphabet
 from common.device import choose_device
 from common.errors import GlyphoneError
 from common.mapping import usable_cores
-from common.modality import generator
 from common.network import Network
 from common.training import checkpoint
 from common.training.batches import Batch, collate, draw_rows, padded_slices, padding_share, plan_epoch, prefetch
 from common.training.footprint import give_back, highest_bytes, processes_here
 from common.training.memory import MemoryPlan, plan_memory
+from common.training.objective import Objective
 from common.training.precision import choose_precision
 from common.training.processes import Group, join, leave
+from common.training.samples import Samples as Samples
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 from common.training.step import Machine, average, compute_alone, make_optimizer, shares, step
 from common.training.validation import validate
+from common.training.views import views
 
 # Between two times that free memory is given back: it takes half a second where there is much of it.
 GIVE_BACK_S = 60.0
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What the loop needs of a split: matrices [T, F], any sequence that gives them one by one, and their rows."""
-
-    ids: Sequence[str]
-    corpora: Sequence[str]
-    texts: Sequence[str]
-    lengths: np.ndarray
-    matrices: Sequence[np.ndarray]
 
 
 @dataclass
@@ -84,7 +75,7 @@ def train(
     validation_samples: Samples,
     alphabet: Alphabet,
     settings: TrainingSettings,
-    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray],
+    augment: Callable[..., np.ndarray],
     seed: int,
     state: Path,
 ) -> Trained:
@@ -96,8 +87,8 @@ def train(
     Args:
         network: freshly initialised; its weights are overwritten.
         train_samples: all of them must be long enough for their texts (``needed_slices``).
-        augment: (slices [T, F], generator) → [T', F]. Where the result would be too short for the text, the sample is
-            used as it is.
+        augment: (slices [T, F], generator) → [T', F], with a third argument for the second of two views
+            (``common.training.views``). Where the result would be too short for the text, the sample is used as it is.
         state: folder of this very run's checkpoint; named by a fingerprint of all that decides the result.
     """
     torch.set_num_threads(settings.num_threads or max(1, usable_cores() // processes_here()))
@@ -114,7 +105,8 @@ def train(
     )
     network.to(device)
     averaged = copy.deepcopy(network).eval().requires_grad_(False)
-    optimizer = make_optimizer(network, settings)
+    objective = _objective(settings, network, seed).to(device)
+    optimizer = make_optimizer(network, objective, settings)
     progress = Progress()
     best: dict[str, Tensor] = {}
 
@@ -123,6 +115,7 @@ def train(
         network.load_state_dict(saved["network"])
         averaged.load_state_dict(saved["averaged"])
         optimizer.load_state_dict(saved["optimizer"])
+        objective.load_state_dict(saved["objective"])
         best, progress = saved["best"], Progress(**saved["progress"])
         say(f"going on at epoch {progress.epoch + 1}, batch {progress.batch + 1}")
 
@@ -133,8 +126,10 @@ def train(
     def make(epoch: int, rows: np.ndarray) -> Batch:
         share = shares(len(rows), group.size)[group.rank]
         own = rows[share]
-        matrices = [_augmented(train_samples, row, network, augment, seed, epoch) for row in own]
-        return collate(own.tolist(), matrices, [targets[row] for row in own], network.num_features, share.start)
+        count = objective.num_views
+        seen = (views(train_samples, row, network, augment, seed, epoch, count) for row in own)
+        matrices = [view for each in seen for view in each]
+        return collate(own.tolist(), matrices, [targets[row] for row in own], network.num_features, share.start, count)
 
     given_back_at = time.monotonic()
 
@@ -147,6 +142,7 @@ def train(
                     "network": network.state_dict(),
                     "averaged": averaged.state_dict(),
                     "optimizer": optimizer.state_dict(),
+                    "objective": objective.state_dict(),
                     "best": best,
                     "progress": vars(progress),
                 },
@@ -155,9 +151,9 @@ def train(
             give_back()
             given_back_at = time.monotonic()
 
-    memory = group.tell(_memory_plan(network, train_samples, plans, make, settings, precision, group, state))
+    memory = group.tell(_memory_plan(network, objective, train_samples, plans, make, settings, precision, group, state))
     say(memory.sentence())
-    machine = Machine(network, optimizer, settings, precision, group, memory)
+    machine = Machine(network, optimizer, settings, precision, group, memory, objective)
 
     while progress.epoch < settings.epochs:
         plan = plans[progress.epoch]
@@ -234,6 +230,7 @@ def train(
 
 def _memory_plan(
     network: Network,
+    objective: Objective,
     samples: Samples,
     plans: Sequence[Sequence[np.ndarray]],
     make: Callable[[int, np.ndarray], Batch],
@@ -256,8 +253,8 @@ def _memory_plan(
         network,
         shapes,
         lambda: make(*batches[place]).to(device),
-        partial(compute_alone, precision),
-        part_slices=settings.part_slices,
+        partial(compute_alone, precision, copy.deepcopy(objective)),
+        part_slices=min(settings.part_slices, max(1, settings.part_slices // objective.num_views)),
         memory_gib=settings.memory_gib,
         state=state,
         key={**key, "processes": group.size, "memory_gib": settings.memory_gib},
@@ -269,18 +266,11 @@ def _plan(samples: Samples, settings: TrainingSettings, seed: int, epoch: int) -
     return plan_epoch(rows, samples.lengths, settings, seed, epoch)
 
 
-def _augmented(
-    samples: Samples,
-    row: int,
-    network: Network,
-    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray],
-    seed: int,
-    epoch: int,
-) -> np.ndarray:
-    slices = np.asarray(samples.matrices[row], dtype=np.float32)
-    changed = augment(slices, generator(seed, f"augment {epoch}", samples.ids[row]))
-    emitted = int(network.out_lengths(torch.tensor([len(changed)])))
-    return changed if emitted >= needed_slices(samples.texts[row]) else slices
+def _objective(settings: TrainingSettings, network: Network, seed: int) -> Objective:
+    """Its fresh weights hang on the seed alone, and take no random numbers from what is drawn later."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(_step_seed(seed, -1))
+        return Objective(settings, network)
 
 
 def _report_nonfinite(

@@ -39,9 +39,9 @@ class MemoryPlan:
     """How much of a batch is computed at once.
 
     Attributes:
-        part_slices: padded slices at most (``training.part_slices``); 0 is no bound.
+        part_slices: padded slices of a view at most; 0 is no bound.
         allowed: bytes that a batch may take at most; 0 is no bound.
-        coefficients: bytes: fixed, a row and slice, a row and slice².
+        coefficients: bytes: fixed, a row and slice, a row and slice². A row is a sample, all its views.
         kept: bytes a row and slice that a batch in parts keeps of all its rows.
         largest: (rows, slices, predicted bytes) of the largest batch.
         measured: bytes that it took, or the largest piece of it that was run.
@@ -148,7 +148,7 @@ def _measured(
     device = next(network.parameters()).device
     trial = copy.deepcopy(network).train()
     batch = largest()
-    num_rows, num_slices = batch.slices.shape[:2]
+    num_rows, num_slices = len(batch.rows), batch.slices.shape[1]
     rows: list[list[float]] = []
     peaks: list[int] = []
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -158,7 +158,7 @@ def _measured(
         before = taken_bytes(device)
         for row_share, slice_share in PIECES:
             piece = batch.piece(int(num_rows * row_share), int(num_slices * slice_share))
-            shape = piece.slices.shape[:2]
+            shape = len(piece.rows), piece.slices.shape[1]
             if len(peaks) >= 3 and plan.predicted(*shape) > plan.allowed:
                 break
             try:
@@ -173,7 +173,7 @@ def _measured(
     emitted = network.out_lengths(torch.tensor([num_slices])) / num_slices
     # Values and gradients of what stands between front end and encoder, float32.
     inputs = network.encoder_inputs
-    plan = replace(plan, kept=float(emitted) * inputs * 8)
+    plan = replace(plan, kept=float(emitted) * inputs * 8 * batch.num_views)
     heaviest = max(shapes, key=lambda shape: plan.predicted(*shape))
     longest = max(slices for _, slices in shapes)
     if plan.predicted(1, longest) > plan.allowed:

@@ -18,6 +18,7 @@ from common.network import Network
 from common.normalisation import NormaliseRectify, ShareSums
 from common.recurrent.rows import part_of
 from common.training.batches import Batch
+from common.training.objective import Emitted
 from common.training.processes import Group
 
 
@@ -79,7 +80,8 @@ def compute_in_parts(
     network: Network,
     batch: Batch,
     parts: Sequence[slice],
-    losses_of: Callable[[Tensor, Tensor, slice], Tensor],
+    emit: Callable[[Tensor, Tensor], Emitted],
+    losses_of: Callable[[Emitted, slice], Tensor],
     *,
     num_rows: int,
     num_labels: int,
@@ -91,11 +93,12 @@ def compute_in_parts(
     """Losses of all samples of the step; if all are finite, the gradient of their sum a label, added up in ``.grad``.
 
     Args:
-        batch: this process's rows, from ``batch.first`` on, of the ``num_rows`` of the step; on the network's device.
-        parts: consecutive rows of ``batch``, all of it.
-        losses_of: (log-probabilities [b, T', V], lengths [b], part) → losses [b].
+        batch: this process's rows, of the ``num_rows`` of the step; on the network's device.
+        parts: consecutive rows of ``batch``, all of it, views of a sample together.
+        emit: (what the front end gives the encoder [b, T', I], lengths [b]) → what the loss reads.
+        losses_of: (that, part) → losses of the part's samples.
         seed_of: part → seed of the random numbers that it draws.
-        gather: losses of this process's rows → of all rows.
+        gather: losses of this process's samples → of all samples.
     """
     device = batch.slices.device
 
@@ -121,11 +124,11 @@ def compute_in_parts(
             with torch.no_grad():
                 x, lengths = front(part)
             x.requires_grad_(finite)
-            with torch.set_grad_enabled(finite), part_of(batch.first + part.start, num_rows):
+            with torch.set_grad_enabled(finite), part_of(batch.first * batch.num_views + part.start, num_rows):
                 torch.manual_seed(seed_of(part))
                 with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                    log_probs = network.emit(x, lengths)
-                each = losses_of(log_probs, lengths, part)
+                    emitted = emit(x, lengths)
+                each = losses_of(emitted, part)
                 finite = finite and bool(torch.isfinite(each).all())
                 if finite:
                     (each.sum() / num_labels).backward()

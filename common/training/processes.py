@@ -1,6 +1,7 @@
 """Several processes that train one network: what they say to each other."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -49,11 +50,11 @@ class Group:
             self._call("broadcast_object_list", values, 0, device=self.device)
         return values[0]
 
-    def sum_gradients(self, network: nn.Module) -> None:
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Gradients summed over all processes, in one exchange."""
         if self.size == 1:
             return
-        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        parameters = [parameter for parameter in parameters if parameter.requires_grad]
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
         whole = self.sum(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         for parameter, gradient, part in zip(

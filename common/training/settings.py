@@ -24,6 +24,18 @@ class TrainingSettings(BaseModel):
     # GiB that training may take, of main memory or of a GPU, what the process has before included; 0: what is free.
     # Batches that would need more are computed in parts.
     memory_gib: float = Field(0.0, ge=0)
+    # What the loss has beside CTC (common/training/objective.py); all act in training alone.
+    # Weight of the consistency of two augmented views of each sample, which have the same geometry (CR-CTC, arXiv
+    # 2410.05101, where it is 0.2); 0: one view. A step computes twice the rows; batch_slices counts a sample once.
+    consistency: float = Field(0.0, ge=0)
+    # Share of the loss that the layers of network.intermediate_layers have, if there are some (0.3: arXiv 2102.03216).
+    intermediate_weight: float = Field(0.3, ge=0, lt=1)
+    # Weight of CTC straight from the convolutions (0.1: arXiv 2404.11339); its weights are not in the bundle. 0: none.
+    short_cut: float = Field(0.0, ge=0)
+    # Share of the loss that pulls each slice's emissions towards uniform (arXiv 1711.02212); 0: none.
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    # Share of the labels' log priors taken from the emissions in the loss: less peaky ones (0.3: arXiv 2406.02560).
+    label_prior: float = Field(0.0, ge=0, le=1)
     sorted_epochs: int = Field(1, ge=0)  # first epochs in order of length (SortaGrad, Amodei et al. 2015)
     averaging: float = Field(0.998, ge=0, lt=1)  # decay a step of the exponential average of the weights; 0 is off
     patience: int = Field(0, ge=0)  # epochs without a better validation error before an early stop; 0 is off

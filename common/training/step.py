@@ -13,6 +13,7 @@ from common.recurrent.rows import part_of
 from common.recurrent.transformer import TransformerEncoder
 from common.training.batches import Batch
 from common.training.memory import MemoryPlan
+from common.training.objective import Objective
 from common.training.parts import compute_in_parts, normalisations, sharing
 from common.training.processes import Group
 from common.training.settings import TrainingSettings
@@ -28,12 +29,18 @@ class Machine:
     precision: torch.dtype
     group: Group
     memory: MemoryPlan
+    objective: Objective
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        return [*self.network.parameters(), *self.objective.parameters()]
 
 
-def make_optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Optimizer:
+def make_optimizer(network: Network, objective: Objective, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Matrices decay; biases and the scales of normalisations do not. The loop sets the learning rate."""
-    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    parameters = [*network.parameters(), *objective.parameters()]
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -45,7 +52,8 @@ def make_optimizer(network: Network, settings: TrainingSettings) -> torch.optim.
 def average(averaged: Network, network: Network, decay: float) -> None:
     """averaged = decay · averaged + (1 - decay) · network, running statistics included."""
     torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
-    torch._foreach_lerp_(list(averaged.buffers()), list(network.buffers()), 1 - decay)
+    if buffers := list(averaged.buffers()):  # none where no convolution normalises
+        torch._foreach_lerp_(buffers, list(network.buffers()), 1 - decay)
 
 
 def shares(num_rows: int, num_processes: int) -> list[slice]:
@@ -67,35 +75,38 @@ def step(machine: Machine, batch: Batch, num_rows: int, num_labels: int, seed: i
     """Returns the loss of each sample of the step, [num_rows]. No step is taken if one is not finite.
 
     Args:
-        batch: the rows of this process; all of them where it is alone.
-        num_rows, num_labels: of the whole step, all processes together.
+        batch: the samples of this process; all of them where it is alone.
+        num_rows, num_labels: samples of the whole step and their labels, all processes together.
     """
-    network, group = machine.network, machine.group
+    network, group, objective = machine.network, machine.group, machine.objective
     device = next(network.parameters()).device
     batch = batch.padded(group.largest(batch.slices.shape[1])).to(device)
     sizes = [share.stop - share.start for share in shares(num_rows, group.size)]
     most = machine.memory.rows_at_once(max(sizes), batch.slices.shape[1])
     statistics = [buffer.clone() for buffer in network.buffers()]
     machine.optimizer.zero_grad(set_to_none=True)
+    objective.begin()
     if max(sizes) <= most and min(sizes) > 0:
         losses = _compute(machine, batch, num_rows, num_labels, seed)
     else:
         losses = compute_in_parts(
             network,
             batch,
-            parts_of(len(batch.rows), most),
-            partial(_losses, batch),
-            num_rows=num_rows,
+            [_views(part, batch.num_views) for part in parts_of(len(batch.rows), most)],
+            partial(objective.emit, network),
+            partial(objective.losses, batch),
+            num_rows=num_rows * batch.num_views,
             num_labels=num_labels,
-            seed_of=lambda part: _seed(network, seed, batch.first + part.start),
+            seed_of=lambda part: _seed(network, seed, batch.first * batch.num_views + part.start),
             precision=machine.precision,
             gather=partial(_gather, group, batch.first, num_rows),
             group=group,
         )
     if torch.isfinite(losses).all():
-        group.sum_gradients(network)
-        torch.nn.utils.clip_grad_norm_(network.parameters(), machine.settings.clip_norm)
+        group.sum_gradients(machine.parameters)
+        torch.nn.utils.clip_grad_norm_(machine.parameters, machine.settings.clip_norm)
         machine.optimizer.step()
+        objective.follow(group)
     else:  # the running statistics of normalisation have seen it already
         for buffer, kept in zip(network.buffers(), statistics, strict=True):
             buffer.copy_(kept)
@@ -106,11 +117,12 @@ def _compute(machine: Machine, batch: Batch, num_rows: int, num_labels: int, see
     """Losses [num_rows], and the gradient of this process's rows in ``.grad`` if all are finite."""
     network, group, precision = machine.network, machine.group, machine.precision
     norms = normalisations(network) if group.size > 1 else []
-    torch.manual_seed(_seed(network, seed, batch.first))
-    with part_of(batch.first, num_rows), sharing({norm: lambda _, sums: group.sum(sums) for norm in norms}):
+    first, num_views = batch.first * batch.num_views, batch.num_views
+    torch.manual_seed(_seed(network, seed, first))
+    with part_of(first, num_rows * num_views), sharing({norm: lambda _, sums: group.sum(sums) for norm in norms}):
         with torch.autocast(batch.slices.device.type, precision, enabled=precision != torch.float32):
-            log_probs, lengths = network(batch.slices, batch.lengths)
-        own = _losses(batch, log_probs, lengths, slice(0, len(batch.rows)))
+            emitted = machine.objective.emit(network, *network.front_end(batch.slices, batch.lengths))
+        own = machine.objective.losses(batch, emitted, slice(0, len(batch.lengths)))
         losses = _gather(group, batch.first, num_rows, own.detach())
         if torch.isfinite(losses).all():
             # Weighed by the labels of the whole step and not by sample, so short samples do not weigh more.
@@ -118,23 +130,16 @@ def _compute(machine: Machine, batch: Batch, num_rows: int, num_labels: int, see
     return losses
 
 
-def compute_alone(precision: torch.dtype, network: Network, batch: Batch) -> None:
+def compute_alone(precision: torch.dtype, objective: Objective, network: Network, batch: Batch) -> None:
     """Forward and backward of a batch, for what they take."""
     with torch.autocast(batch.slices.device.type, precision, enabled=precision != torch.float32):
-        log_probs, lengths = network(batch.slices, batch.lengths)
-    _losses(batch, log_probs, lengths, slice(0, len(batch.rows))).sum().backward()
+        emitted = objective.emit(network, *network.front_end(batch.slices, batch.lengths))
+    objective.losses(batch, emitted, slice(0, len(batch.lengths))).sum().backward()
 
 
-def _losses(batch: Batch, log_probs: Tensor, lengths: Tensor, part: slice) -> Tensor:
-    """CTC losses [b] of some rows: log_probs [b, T', V], lengths [b]."""
-    start, stop = (int(batch.target_lengths[:row].sum()) for row in (part.start, part.stop))
-    return torch.nn.functional.ctc_loss(
-        log_probs.transpose(0, 1),  # [b, T', V] -> [T', b, V]
-        batch.targets[start:stop],
-        lengths,
-        batch.target_lengths[part],
-        reduction="none",
-    )
+def _views(part: slice, num_views: int) -> slice:
+    """Samples of a batch → its rows."""
+    return slice(part.start * num_views, part.stop * num_views)
 
 
 def _gather(group: Group, first: int, num_rows: int, own: Tensor) -> Tensor:

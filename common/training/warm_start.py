@@ -14,8 +14,8 @@ from common.network import Network
 # The weights of a character that starts from none are its fresh ones times this: near zero, and no two alike.
 NEAR_ZERO = 0.01
 KEY = "training.warm_start"
-# Rows of these are labels.
-HEAD = ("head.weight", "head.bias")
+# One axis of these is labels.
+LABEL_AXES = {"head.weight": 0, "head.bias": 0, "condition.weight": 1}
 
 
 def warm_start(
@@ -50,30 +50,36 @@ def warm_start(
 
     labels = {symbol: label for label, symbol in enumerate(bundle.alphabet.symbols, BLANK + 1)}
     for name, tensor in weights.items():
-        if name not in HEAD:
+        axis = LABEL_AXES.get(name)
+        if axis is None:
             tensor.copy_(old[name])
-    for name in HEAD:
-        rows = [old[name][BLANK]]
+            continue
+        known, fresh = old[name].movedim(axis, 0), tensor.movedim(axis, 0)
+        rows = [known[BLANK]]
         for label, symbol in enumerate(alphabet.symbols, BLANK + 1):
             source = labels.get(symbol, labels.get(new_characters.get(symbol, "")))
             if source is not None:
-                rows.append(old[name][source])
+                rows.append(known[source])
             elif name == "head.bias":
-                rows.append(old[name][BLANK + 1 :].min())
+                rows.append(known[BLANK + 1 :].min())
             else:
-                rows.append(NEAR_ZERO * weights[name][label])
-        weights[name].copy_(torch.stack(rows))
+                rows.append(NEAR_ZERO * fresh[label])
+        fresh.copy_(torch.stack(rows))
     return _changes(alphabet, bundle.alphabet, new_characters, folder), bundle.summary
 
 
 def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], folder: str | Path) -> None:
     for name in sorted({*old, *new}):
-        # Behind the labels, whose number may differ, a shape must be the same.
-        first = 1 if name in HEAD else 0
-        shapes = [list(weights[name].shape[first:]) if name in weights else None for weights in (old, new)]
+        # But for the labels, whose number may differ, a shape must be the same.
+        axis = LABEL_AXES.get(name)
+        shapes = [
+            [size for place, size in enumerate(weights[name].shape) if place != axis] if name in weights else None
+            for weights in (old, new)
+        ]
         if shapes[0] != shapes[1]:
+            there, here = ("missing" if shape is None else shape for shape in shapes)
             raise GlyphoneError(
-                f"{KEY}: {folder} does not fit: {name} is {shapes[0] or 'missing'} there and {shapes[1] or 'missing'} "
+                f"{KEY}: {folder} does not fit: {name} is {there} there and {here} "
                 "here; `network` and `slices` must be as in the model, all but what has no weights"
             )
 

@@ -80,8 +80,13 @@ def inspect(signal: np.ndarray) -> Iterator[tuple[str, str]]:
         yield "silence", "all numbers are 0"
 
 
-def augment(matrix: np.ndarray, settings: AugmentSettings, random: np.random.Generator) -> np.ndarray:
-    return matrix + settings.noise * random.normal(size=matrix.shape).astype(np.float32)
+def augment(
+    matrix: np.ndarray,
+    settings: AugmentSettings,
+    random: np.random.Generator,
+    surface: np.random.Generator | None = None,
+) -> np.ndarray:
+    return matrix + settings.noise * (surface or random).normal(size=matrix.shape).astype(np.float32)
 
 
 MODALITY = Modality(
