@@ -49,7 +49,11 @@ class Poll:
 
     def each(self, log_probs: Sequence[np.ndarray]) -> list[Hypothesis]:
         """What each model says on its own, of its own emissions."""
-        return [voter(emission) for voter, emission in zip(self.voters, log_probs, strict=True)]
+        return [self.voters[0](log_probs[0]), *self.others(log_probs)]
+
+    def others(self, log_probs: Sequence[np.ndarray]) -> list[Hypothesis]:
+        """``each`` but for the main model."""
+        return [voter(emission) for voter, emission in zip(self.voters[1:], log_probs[1:], strict=True)]
 
     def vote(self, log_probs: Sequence[np.ndarray], each: Sequence[Hypothesis] | None = None) -> Hypothesis:
         """What they say together.
