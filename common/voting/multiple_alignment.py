@@ -20,7 +20,8 @@ _BOTH, _GAP, _NEW = 0, 1, 2
 def align_texts(texts: Sequence[str], weights: Sequence[float]) -> list[list[str]]:
     """Rows of equal length, a text each: its characters in order, and ``GAP`` where it has none.
 
-    Of equally good places for a text, substitutions go before gaps. No slot is a gap in all rows.
+    Of equally good places for a text, substitutions go before gaps. No slot is a gap in all rows. Takes a byte for each
+    pair of a slot and a character of a text.
 
     Args:
         texts: [N ≥ 1], laid in this order.
@@ -57,23 +58,22 @@ def _path(codes, support, total):
     support: [S, A] weight of each symbol in each slot, the gap is symbol 0; total: of all symbols of a slot.
     """
     num_slots, length = support.shape[0], len(codes)
-    cost = np.zeros((num_slots + 1, length + 1), np.int64)
-    moves = np.zeros((num_slots + 1, length + 1), np.uint8)
-    for j in range(1, length + 1):
-        cost[0, j] = j * total
-        moves[0, j] = _NEW
+    before = np.arange(length + 1) * total
+    cost = np.zeros(length + 1, np.int64)
+    moves = np.full((num_slots + 1, length + 1), _NEW, np.uint8)
     for i in range(1, num_slots + 1):
         skipped = total - support[i - 1, 0]
-        cost[i, 0] = cost[i - 1, 0] + skipped
+        cost[0] = before[0] + skipped
         moves[i, 0] = _GAP
         for j in range(1, length + 1):
-            least, move = cost[i - 1, j - 1] + total - support[i - 1, codes[j - 1]], _BOTH
-            if cost[i - 1, j] + skipped < least:
-                least, move = cost[i - 1, j] + skipped, _GAP
-            if cost[i, j - 1] + total < least:
-                least, move = cost[i, j - 1] + total, _NEW
-            cost[i, j] = least
+            least, move = before[j - 1] + total - support[i - 1, codes[j - 1]], _BOTH
+            if before[j] + skipped < least:
+                least, move = before[j] + skipped, _GAP
+            if cost[j - 1] + total < least:
+                least, move = cost[j - 1] + total, _NEW
+            cost[j] = least
             moves[i, j] = move
+        before, cost = cost, before
     steps = np.zeros(num_slots + length, np.uint8)
     count, i, j = 0, num_slots, length
     while i > 0 or j > 0:
