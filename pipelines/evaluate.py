@@ -5,6 +5,8 @@ its reference is deleted. References are the texts of the stores, which prepare 
 scored in the same way, below ``validation``, so that choices need no test data.
 
 ``metrics.json`` is the whole tree; ``scores.json`` the dozen figures of it that ``dvc metrics`` shows side by side.
+Where other models vote with this one (``evaluate.voters``), all of this stays the model's alone, and the vote has
+entries of its own beside it, called ``vote``.
 """
 
 import argparse
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from common.errors import GlyphoneError, run
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from common.bundle import Bundle
     from common.calibration import Observations
     from common.decoding import DecodingSettings
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from common.scoring import ScoredRow
     from common.store import Store
     from pipelines.stage_settings import EvaluateSettings
+    from pipelines.voters import Voters
 
 SPLITS = ("train", "validation", "test")
 MAX_BINS = 30  # of the length histogram
@@ -51,6 +56,8 @@ def evaluate(name: str, device: str = "auto") -> None:
     from common.files import write_json, write_jsonl, write_text
     from common.store import Store
     from common.tuned_calibration import calibrated_for
+    from pipelines.vote_metrics import vote_metrics, vote_scores
+    from pipelines.voters import voters_of
 
     folder = Path("data") / name / "slices"
     stores = {split: Store(folder / f"{split}.arrow") for split in SPLITS}
@@ -63,10 +70,11 @@ def evaluate(name: str, device: str = "auto") -> None:
     seen = set(stores["train"].texts)
     decoder = decoder_for(bundle, model, chosen.decoding)
     bundle = calibrated_for(bundle, model, chosen.decoding)
+    voters = voters_of(name, chosen.evaluate, bundle, decoder)
     # Of the test set alone: on validation data the model has been calibrated.
     observed = {"test": (no_observations(), no_observations())}
     rows = {
-        split: list(transcribed(bundle, stores[split], seen, decoder, f"{name}: {split}", observed.get(split)))
+        split: list(transcribed(bundle, stores[split], seen, decoder, f"{name}: {split}", observed.get(split), voters))
         for split in ("validation", "test")
     }
     results = Path("results") / name
@@ -76,9 +84,15 @@ def evaluate(name: str, device: str = "auto") -> None:
     metrics = metrics_of(rows["test"], chosen.evaluate, chosen.seed)
     metrics["validation"] = metrics_of(rows["validation"], chosen.evaluate, chosen.seed)
     metrics["calibration"] = {"test": measure(*observed["test"]), "validation": bundle.calibration_errors}
+    scores = scores_of(metrics)
+    if voters is not None:
+        metrics["vote"] = vote_metrics(voters, rows, lambda each: metrics_of(each, chosen.evaluate, chosen.seed))
+        scores |= vote_scores(scores_of(metrics["vote"]))
     write_json(results / "metrics.json", metrics)
-    write_json(results / "scores.json", scores_of(metrics))
+    write_json(results / "scores.json", scores)
     print(f"{name}: {metrics['line']}", file=sys.stderr)
+    if voters is not None:
+        print(f"{name}: {metrics['vote']['line']} vote of {1 + len(voters.names)} models", file=sys.stderr)
 
 
 def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
@@ -105,11 +119,13 @@ def transcribed(
     decoder: "Decoder",
     progress: str,
     observed: "tuple[Mapping[str, Observations], Mapping[str, Observations]] | None" = None,
+    voters: "Voters | None" = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row a sample of the store, in its order: what ``hypotheses.jsonl`` holds.
 
     Args:
         observed: takes what was right and with what confidence, before and after calibration.
+        voters: each row has their vote as well.
     """
     from common.calibration import calibrated, observe
     from common.decoding import in_units, readable
@@ -117,12 +133,19 @@ def transcribed(
     from common.output import details
     from common.progress import with_progress
     from common.scoring import count_characters, count_words
+    from pipelines.vote_metrics import vote_entry
 
-    matrices = (store.slices(i) for i in range(len(store)))
+    def matrices() -> Iterator["np.ndarray"]:
+        return (store.slices(i) for i in range(len(store)))
+
     units = store.metadata.step * bundle.stride
-    for i, log_probs in enumerate(with_progress(emissions(bundle.network, matrices, exact=True), len(store), progress)):
-        raw = readable(in_units(decoder(log_probs), units))
-        hypothesis = calibrated(raw, bundle.calibration)
+    others = voters.emissions([matrices() for _ in voters.bundles]) if voters else iter(())
+    for i, log_probs in enumerate(
+        with_progress(emissions(bundle.network, matrices(), exact=True), len(store), progress)
+    ):
+        raw = readable(decoder(log_probs))
+        own = calibrated(raw, bundle.calibration)
+        hypothesis = in_units(own, units)
         reference = store.texts[i]
         if observed is not None:
             for each, into in zip((raw, hypothesis), observed, strict=True):
@@ -138,6 +161,7 @@ def transcribed(
             **details(hypothesis),
             "word_counts": _counts(count_words(reference, hypothesis.text)),
             "character_counts": _counts(count_characters(reference, hypothesis.text)),
+            **(vote_entry(voters, [log_probs, *next(others)], own, units, reference) if voters else {}),
         }
 
 

@@ -17,6 +17,7 @@ from pipelines.listing import file_digest, listing
 from pipelines.modalities import MODULES, modality
 from pipelines.roots import download_folder, find_file, find_root, resolve_root
 from pipelines.settings import PARAMS, check, load
+from pipelines.voter_folders import voter_folders, voters_digest
 from pipelines.warm_model import model_digest, warm_start_folder
 
 RECIPES = Path("recipes")
@@ -135,6 +136,21 @@ def fill_warm_start_digests(tree: Mapping[str, Any]) -> None:
             section["warm_start_digest"] = model_digest(warm_start_folder(section["warm_start"], name))
 
 
+def fill_voters_digests(tree: Mapping[str, Any]) -> None:
+    """Write the digest of the models that vote into every ``evaluate`` section that names some.
+
+    Raises:
+        GlyphoneError: there is no such model, it stands twice, or it is the one that is evaluated.
+    """
+    for name in tree.get("modalities") or ():
+        section = tree[name].get("evaluate") if isinstance(tree.get(name), Mapping) else None
+        if not isinstance(section, dict):
+            continue
+        voters = section.get("voters")
+        if isinstance(voters, list) and voters and all(isinstance(each, str) for each in voters):
+            section["voters_digest"] = voters_digest(voter_folders(voters, name))
+
+
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
     """Check the settings in full, then write them: equal trees give equal bytes."""
     for name in tree.get("modalities") or ("audio",):
@@ -176,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fill_listings(tree, options.download)
     fill_text_digests(tree)
     fill_warm_start_digests(tree)
+    fill_voters_digests(tree)
     write_params(tree)
 
 

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -26,6 +26,8 @@ from pipelines.modalities import modality
 
 if TYPE_CHECKING:
     from common.bundle import Bundle
+    from common.voting.poll import Method
+    from pipelines.voters import Voters
 
 DEFAULT_DECODING = DecodingSettings()
 BATCH_SLICES = 16_000
@@ -49,11 +51,12 @@ class Result:
 
 @dataclass(frozen=True)
 class _Input:
-    """Slices float32 [T, F] of a file, and the length and height of its signal in units."""
+    """Slices float32 [T, F] of a file, and the length and height of its signal in units; slices of each voter."""
 
     slices: np.ndarray
     length: float
     height: float
+    others: tuple[np.ndarray, ...] = ()
 
 
 class Recogniser:
@@ -63,6 +66,7 @@ class Recogniser:
         bundle: network, alphabet and settings.
         decoding: how emissions become text.
         unit: of places in hypotheses: ``s`` or ``px``.
+        voters: models that vote with it, or None.
     """
 
     def __init__(
@@ -71,30 +75,47 @@ class Recogniser:
         device: str = "cpu",
         decoding: DecodingSettings = DEFAULT_DECODING,
         decoder: Decoder | None = None,
+        voters: Voters | None = None,
     ) -> None:
         self.bundle = replace(bundle, network=bundle.network.to(device).eval())
         self.unit = bundle.unit
         self.modality: Modality = modality(bundle.modality)
         self.decoding = decoding
         self.decoder = decoder or Decoder(bundle.alphabet, decoding)
+        self._slice_settings = self._settings_of(bundle)
+        self.voters = voters
+        self._other_settings = [self._settings_of(each) for each in voters.bundles] if voters else []
+
+    def _settings_of(self, bundle: Bundle) -> Any:
+        """Its slice settings, checked."""
         try:
-            self._slice_settings = self.modality.SliceSettings(**bundle.slice_settings)
+            settings = self.modality.SliceSettings(**bundle.slice_settings)
         except ValidationError as error:
             keys = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
             raise GlyphoneError(f"the model's slice settings are not of this version of Glyphone: {keys}") from None
-        if bundle.num_features != (expected := self.modality.num_features(self._slice_settings)):
+        if bundle.num_features != (expected := self.modality.num_features(settings)):
             raise GlyphoneError(f"the model takes {bundle.num_features} features a slice, its settings give {expected}")
+        return settings
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "auto", decoding: DecodingSettings | None = None) -> Recogniser:
+    def load(
+        cls,
+        folder: str | Path,
+        device: str = "auto",
+        decoding: DecodingSettings | None = None,
+        voters: Sequence[str | Path] = (),
+        voting: Method = "confidences",
+    ) -> Recogniser:
         """Load a model folder.
 
         Args:
             device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1``, …
             decoding: engine and its settings; those that stage tune chose where none are given.
+            voters: further model folders whose hypotheses vote with this one's; each has its own decoder.
+            voting: by the ``confidences`` of hypotheses or the mean of ``emissions``, see ``common.voting.poll``.
 
         Raises:
-            GlyphoneError: not a model folder, damaged, or no such device.
+            GlyphoneError: not a model folder, damaged, or no such device; a voter does not fit the model.
         """
         from common.bundle import read_bundle
         from common.device import choose_device
@@ -103,7 +124,21 @@ class Recogniser:
         bundle = read_bundle(folder)
         decoding = decoding or chosen_settings(folder)
         bundle = calibrated_for(bundle, folder, decoding)
-        return cls(bundle, choose_device(device, "device"), decoding, decoder_of(folder, bundle.alphabet, decoding))
+        decoder = decoder_of(folder, bundle.alphabet, decoding)
+        chosen_device = choose_device(device, "device")
+        if not voters:
+            return cls(bundle, chosen_device, decoding, decoder)
+        from pipelines.voters import load_voters
+
+        bundle.network.to(chosen_device)
+        folders = [Path(each) for each in voters]
+        return cls(
+            bundle,
+            chosen_device,
+            decoding,
+            decoder,
+            load_voters([str(each) for each in folders], folders, bundle, decoder, voting),
+        )
 
     def transcribe(self, path: str | Path) -> Hypothesis:
         """Transcribe one file; places are in seconds or pixels of the file (``unit``).
@@ -146,18 +181,36 @@ class Recogniser:
         from common.store import halve
 
         signal = self.modality.read(Path(path))
-        # Rounded as the slices that the network was trained and evaluated on.
-        slices = halve(self.modality.slices(signal, self._slice_settings)).astype(np.float32)
-        return _Input(slices, self.modality.length(signal), self.modality.height(signal))
+
+        def slices_by(settings: Any) -> np.ndarray:
+            # Rounded as the slices that the network was trained and evaluated on.
+            return halve(self.modality.slices(signal, settings)).astype(np.float32)
+
+        slices = slices_by(self._slice_settings)
+        others = tuple(
+            slices if settings == self._slice_settings else slices_by(settings) for settings in self._other_settings
+        )
+        return _Input(slices, self.modality.length(signal), self.modality.height(signal), others)
 
     def _decoded(self, inputs: list[_Input], batch_slices: int = BATCH_SLICES) -> Iterator[Hypothesis]:
         from common.emissions import emissions
 
         matrices = [each.slices for each in inputs]
-        network = self.bundle.network
-        for each, log_probs in zip(inputs, emissions(network, matrices, batch_slices, exact=True), strict=True):
-            hypothesis = calibrated(readable(self.decoder(log_probs)), self.bundle.calibration)
+        emitted = emissions(self.bundle.network, matrices, batch_slices, exact=True)
+        for each, hypothesis in zip(inputs, self._hypotheses(inputs, emitted, batch_slices), strict=True):
             yield in_units(hypothesis, self._step(each) * self.bundle.stride, each.length)
+
+    def _hypotheses(
+        self, inputs: list[_Input], emitted: Iterator[np.ndarray], batch_slices: int
+    ) -> Iterator[Hypothesis]:
+        """Places are in emission slices."""
+        if self.voters is None:
+            for log_probs in emitted:
+                yield calibrated(readable(self.decoder(log_probs)), self.bundle.calibration)
+            return
+        matrices = [[each.others[number] for each in inputs] for number in range(len(self._other_settings))]
+        for log_probs, others in zip(emitted, self.voters.emissions(matrices, batch_slices), strict=True):
+            yield self.voters.poll.vote([log_probs, *others])
 
     def _step(self, each: _Input) -> float:
         """Units of the file from one slice to the next."""

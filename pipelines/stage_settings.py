@@ -46,13 +46,23 @@ class TuneSettings(BaseModel):
 
 
 class EvaluateSettings(BaseModel):
-    """How sure the figures are said to be."""
+    """How sure the figures are said to be, and which models vote with this one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Bootstrap draws of whole groups behind each interval, and the share of them that the interval holds.
     bootstrap_samples: int = Field(1000, ge=1, le=1_000_000)
     confidence: float = Field(0.95, gt=0, lt=1)
+    # Folders of further models whose hypotheses vote with this model's, absolute or as the roots of corpora; the vote
+    # is scored beside the model alone. None: no vote.
+    voters: tuple[str, ...] = ()
+    # Digest of those models, filled in by pipelines.recipe, so that DVC sees changed ones.
+    voters_digest: str = ""
+    # confidences: each decodes as tuned for it, and characters are elected by the sum of their confidences; emissions:
+    # this model's decoder reads the mean of all models' probabilities, which must be of one alphabet and stride.
+    voting: Literal["confidences", "emissions"] = "confidences"
+    # Of confidences: no character counts this times the mean confidence of the characters beside.
+    gap_weight: float = Field(1.0, gt=0, le=100)
 
 
 class ReportSettings(BaseModel):

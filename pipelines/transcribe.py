@@ -4,6 +4,7 @@ PATHS are files, folders (searched at any depth for the file endings of the mode
 of paths on standard input. Formats: txt, jsonl and csv; of speech also ctm and trn, a file for all inputs, and srt, vtt
 and TextGrid, a file for each; of text images alto, page and hocr, a file for each. Those with a file for each go to the
 folder OUT, below it as the inputs stand below the folder that they share; of one input OUT may be the file itself.
+With --with other models vote with MODEL, each by its own decoder: docs/decoding.md.
 With -o the command goes on where it stopped: what OUT holds for the same path and size is kept.
 Exit code 0: all transcribed; 1: some files could not be read, they are named at the end; 2: wrong call or model.
 """
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pipelines.modalities import modality
 
     name = _modality_of(options.model, read_json)
+    for voter in options.voters:
+        if (other := _modality_of(voter, read_json, "--with")) != name:
+            raise GlyphoneError(f"--with {voter}: a model of modality {other!r}, {options.model} is of {name!r}")
     listed = map(os.fsdecode, sys.stdin.buffer) if STANDARD_INPUT in options.paths else ()
     paths, reasons = find_files(options.paths, modality(name).suffixes, listed)
     if not paths and not reasons:
@@ -77,6 +81,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-rescoring", action="store_true", help="the search's own order, also where a character model was tuned"
     )
+    parser.add_argument(
+        "--with",
+        dest="voters",
+        metavar="MODEL",
+        type=Path,
+        action="append",
+        default=[],
+        help="a further model folder that votes on the text; may be given several times",
+    )
+    parser.add_argument(
+        "--voting",
+        choices=("confidences", "emissions"),
+        default="confidences",
+        help="of --with: characters by summed confidences, or the mean of the emissions (default: %(default)s)",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
     parser.add_argument(
         "--batch-frames",
@@ -107,12 +126,12 @@ def _positive(text: str) -> int:
     return value
 
 
-def _modality_of(model: Path, read_json: Any) -> str:
+def _modality_of(model: Path, read_json: Any, what_it_is: str = "the first argument") -> str:
     """Name of the modality of a model folder; read without torch, so that a wrong folder is told at once."""
     description = model / "bundle.json"
     if not description.is_file():
         what = "no such folder" if not model.exists() else "not a model folder, it has no bundle.json"
-        raise GlyphoneError(f"{model}: {what}; the first argument is a folder that train wrote, e.g. models/audio")
+        raise GlyphoneError(f"{model}: {what}; {what_it_is} is a folder that train wrote, e.g. models/audio")
     content = read_json(description)
     name = content.get("modality") if isinstance(content, dict) else None
     if not isinstance(name, str):
@@ -136,6 +155,10 @@ def _output(options: argparse.Namespace, unit: str, paths: list[str]) -> "Rows |
         "format": form,
         "model": hashlib.sha256(description).hexdigest()[:16],
     }
+    if options.voters:
+        from pipelines.voter_folders import voters_digest
+
+        origin["model"] += f" with {voters_digest(options.voters)[:16]} by {options.voting}"
     return open_output(form, unit, paths, options.output, origin, options.restart, _print)
 
 
@@ -180,7 +203,7 @@ def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | D
 
     from pipelines.recogniser import Recogniser
 
-    recogniser = Recogniser.load(options.model, options.device, _decoding(options))
+    recogniser = Recogniser.load(options.model, options.device, _decoding(options), options.voters, options.voting)
     reasons: dict[str, str] = {}
     # Closed where writing fails or a user interrupts: the bar gives way to the message.
     with closing(_followed(recogniser.transcribe_all(paths, options.batch_frames), len(paths), options)) as results:

@@ -66,7 +66,9 @@ def limit_of(figures: Sequence[Figure]) -> float:
 
 
 def slice_tables(metrics: Metrics, unit: str) -> list[SliceTable]:
-    """Tables by transcript, by group and by length; those that would hold less than two rows are left out.
+    """Tables by model where several vote, by transcript, by group and by length.
+
+    Those that would hold less than two rows are left out.
 
     Args:
         unit: of lengths, ``s`` or ``px``.
@@ -74,12 +76,30 @@ def slice_tables(metrics: Metrics, unit: str) -> list[SliceTable]:
     # A word error rate says little where a sample is one word: a wrong letter is a wrong sample.
     bar_index = 0 if metrics["words"]["reference"] >= 2 * max(metrics["samples"], 1) else 1
     tables = [
+        _by_model(metrics, bar_index),
         _by_transcript(metrics["by_transcript"], bar_index),
         _by_condition(metrics.get("by_condition", {}), bar_index),
         _by_group(metrics, bar_index),
         _by_length(metrics["by_length"], unit, bar_index),
     ]
     return [table for table in tables if table and len(table.slices) > 1]
+
+
+def _by_model(metrics: Metrics, bar_index: int) -> SliceTable | None:
+    """The model, those that vote with it, and their vote."""
+    vote = metrics.get("vote")
+    if not vote:
+        return None
+    rows = [("this model alone", metrics), *((each["model"], each) for each in vote["voters"])]
+    sentence = (
+        f"Each model on its own, and their vote by {vote['method']}; all else on this page is of this model alone."
+    )
+    return _table("By model", sentence, [*rows, (vote_name(vote), vote)], bar_index)
+
+
+def vote_name(vote: Metrics) -> str:
+    """What a vote is called in tables and sentences."""
+    return f"vote of {1 + len(vote['voters'])} models"
 
 
 def _by_transcript(parts: Metrics, bar_index: int) -> SliceTable | None:

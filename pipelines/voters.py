@@ -1,0 +1,114 @@
+"""Models that vote with a main one, loaded and checked against it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common.bundle import Bundle, read_bundle
+from common.decoding.decoder import Decoder, chosen_settings, decoder_of
+from common.emissions import emissions
+from common.errors import GlyphoneError
+from common.text import TextSettings
+from common.tuned_calibration import calibrated_for
+from common.voting.poll import Method, Poll, Voter
+from pipelines.stage_settings import EvaluateSettings
+from pipelines.voter_folders import voter_folders, voters_key
+
+
+@dataclass(frozen=True)
+class Voters:
+    """The models beside the main one, and the poll of all.
+
+    Attributes:
+        names: of their folders, as the user wrote them.
+        bundles: their networks, on the main model's device.
+        poll: the main model, then they.
+    """
+
+    names: tuple[str, ...]
+    bundles: tuple[Bundle, ...]
+    poll: Poll
+
+    def emissions(
+        self, matrices: Sequence[Iterable[np.ndarray]], batch_slices: int = 16_000
+    ) -> Iterator[tuple[np.ndarray, ...]]:
+        """Log-probabilities [T', V] of a sample by each of them; ``matrices`` has the slices for each, [T, F]."""
+        return zip(
+            *(
+                emissions(bundle.network, each, batch_slices, exact=True)
+                for bundle, each in zip(self.bundles, matrices, strict=True)
+            ),
+            strict=True,
+        )
+
+
+def voters_of(name: str, settings: EvaluateSettings, main: Bundle, decoder: Decoder) -> Voters | None:
+    """Those that section ``evaluate`` of modality ``name`` names; None where it names none. Raises as below."""
+    if not settings.voters:
+        return None
+    folders, key = voter_folders(settings.voters, name), voters_key(name)
+    method, gap_weight = settings.voting, settings.gap_weight
+    return load_voters(settings.voters, folders, main, decoder, method, gap_weight, same_slices=True, key=key)
+
+
+def load_voters(
+    names: Sequence[str],
+    folders: Sequence[Path],
+    main: Bundle,
+    decoder: Decoder,
+    method: Method = "confidences",
+    gap_weight: float = 1.0,
+    same_slices: bool = False,
+    key: str = "voters",
+) -> Voters:
+    """Read the models; each decodes as stage tune chose for it, with the whitelist of the main model's decoder.
+
+    Args:
+        names: of the folders, for messages and tables.
+        main, decoder: the main model, on its device, and its decoder.
+        same_slices: the models must read the main model's slices, as with method ``emissions`` they must anyway.
+        key: of the setting or option that names them, for messages.
+
+    Raises:
+        GlyphoneError: no model folder, or one that does not fit the main model.
+    """
+    bundles, voters = [], [Voter(main.alphabet, decoder, main.calibration)]
+    for name, folder in zip(names, folders, strict=True):
+        decoding = chosen_settings(folder)
+        bundle = calibrated_for(read_bundle(folder), folder, decoding)
+        if fault := _misfit(bundle, main, method, same_slices):
+            raise GlyphoneError(f"{key}: {name}: {fault}")
+        if (allowed := decoder.settings.whitelist) is not None:
+            known = "".join(each for each in allowed if not bundle.alphabet.unknown(each))
+            decoding = decoding.model_copy(update={"whitelist": known})
+        bundle.network.to(next(main.network.parameters()).device)
+        bundles.append(bundle)
+        voters.append(Voter(bundle.alphabet, decoder_of(folder, bundle.alphabet, decoding), bundle.calibration))
+    return Voters(tuple(names), tuple(bundles), Poll(tuple(voters), method, gap_weight))
+
+
+def _misfit(bundle: Bundle, main: Bundle, method: Method, same_slices: bool) -> str:
+    """Why the model cannot vote with the main one; "" where it can."""
+    if bundle.modality != main.modality:
+        return f"a model of modality {bundle.modality!r}, the main model's is {main.modality!r}"
+    theirs, ours = TextSettings(**bundle.text_settings), TextSettings(**main.text_settings)
+    if theirs != ours:
+        return f"normalises text otherwise than the main model: {_said(theirs)}, not {_said(ours)}"
+    if (same_slices or method == "emissions") and (
+        (bundle.num_features, bundle.slice_settings) != (main.num_features, main.slice_settings)
+    ):
+        return "trained on other slices than the main model"
+    if method == "emissions" and bundle.alphabet != main.alphabet:
+        return "voting 'emissions' needs the main model's alphabet, and this one has another; 'confidences' does not"
+    if method == "emissions" and bundle.stride != main.stride:
+        return (
+            f"voting 'emissions' needs the main model's stride of {main.stride} slices, not {bundle.stride}; "
+            "'confidences' does not"
+        )
+    return ""
+
+
+def _said(settings: TextSettings) -> str:
+    return f"case {settings.case!r}, replace {settings.replace}"

@@ -1,0 +1,292 @@
+"""Votes in evaluate, transcribe, the report and the recipe, on networks that read labels off the slices."""
+
+import json
+import shutil
+
+import pytest
+import soundfile
+import torch
+
+from common.bundle import read_bundle, write_bundle
+from common.decoding import DecodingSettings
+from common.errors import GlyphoneError
+from common.files import write_text
+from common.network import Network, NetworkSettings
+from common.report.gather import gather
+from common.report.page import render
+from common.report.sources import read_sources
+from pipelines import evaluate, recipe, transcribe
+from pipelines.recogniser import Recogniser
+from pipelines.settings import read
+from tests.report_world import build, rows_of
+from tests.test_evaluate import SYMBOLS, TEST, Speller, make_project
+from tests.test_transcribe import model, sounds  # noqa: F401  (fixtures)
+
+
+def confused(folder, swaps, **description):
+    """A copy of the project's model that takes some letters for others."""
+    bundle = json.loads((folder / "models" / "audio" / "bundle.json").read_text(encoding="utf-8"))
+    weights = Speller.weights()
+    for said, heard in swaps.items():
+        row, column = SYMBOLS.index(said) + 1, SYMBOLS.index(heard) + 1
+        weights["head.weight"][row, column] = 1.0
+    return {**bundle, **description}, weights
+
+
+def add_voter(folder, name, swaps, **description):
+    bundle, weights = confused(folder, swaps, **description)
+    write_bundle(folder / name, weights, Speller.settings, bundle, "# Voter\n")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project as before evaluate; the argument is section ``evaluate`` beyond its bootstrap."""
+
+    def make(section=""):
+        make_project(tmp_path, "greedy")
+        params = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+        write_text(tmp_path / "params.yaml", params.replace("samples: 50}", f"samples: 50{section}}}"))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("GLYPHONE_DATA", str(tmp_path))
+        return tmp_path
+
+    return make
+
+
+def results_of(folder):
+    texts = {path.name: path.read_bytes() for path in (folder / "results" / "audio").iterdir()}
+    rows = [json.loads(line) for line in texts["hypotheses.jsonl"].decode().splitlines()]
+    return texts, rows, json.loads(texts["metrics.json"]), json.loads(texts["scores.json"])
+
+
+@pytest.mark.parametrize("voting", ["confidences", "emissions"])
+def test_two_of_three_models_outvote_the_third_and_its_own_figures_stay(project, voting):
+    folder = project()
+    # The main model takes D for E; the two others do not.
+    bundle, weights = confused(folder, {"D": "E"})
+    write_bundle(folder / "models" / "audio", weights, Speller.settings, bundle, "# Main\n")
+    evaluate.evaluate("audio", "cpu")
+    alone, alone_rows, alone_metrics, alone_scores = results_of(folder)
+
+    for name in ("b", "c"):
+        add_voter(folder, name, {})
+    project(f", voters: [b, c], voting: {voting}")
+    write_bundle(folder / "models" / "audio", weights, Speller.settings, bundle, "# Main\n")
+    evaluate.evaluate("audio", "cpu")
+    texts, rows, metrics, scores = results_of(folder)
+
+    said = ["ABBA CAB", "BED CAD", "CAB E", "", "A ACE"]
+    assert [row["vote"]["hypothesis"] for row in rows] == said
+    assert [row["hypothesis"] for row in rows] == [text.replace("E", "D") for text in said]
+    for row, before in zip(rows, alone_rows, strict=True):
+        vote = row.pop("vote")
+        assert row == before
+        assert [each["text"] for each in vote["words"]] == vote["hypothesis"].split()
+        places = [place for each in vote["characters"] for place in (each["start"], each["end"])]
+        assert places == sorted(places) and all(place <= row["length"] for place in places)
+        # E was written as a D: at the same place.
+        assert [(e["start"], e["end"]) for e in vote["words"]] == [(e["start"], e["end"]) for e in row["words"]]
+        assert [each["hypothesis"] for each in vote["voters"]] == [vote["hypothesis"]] * 2
+    vote = metrics.pop("vote")
+    assert metrics == alone_metrics
+    assert {key: scores[key] for key in alone_scores} == alone_scores
+    assert texts["errors.csv"] == alone["errors.csv"] and texts["lengths.csv"] == alone["lengths.csv"]
+    # As of the model that hears well, in tests/test_evaluate.py.
+    assert (vote["words"]["errors"], vote["characters"]["errors"]) == (4, 10)
+    assert scores["vote_word_error_rate"] == 4 / 8 < scores["word_error_rate"]
+    assert scores["vote_validation_word_error_rate"] == vote["validation"]["words"]["rate"] == 1 / 2
+    assert (vote["method"], [each["model"] for each in vote["voters"]]) == (voting, ["b", "c"])
+    for each in vote["voters"]:
+        assert each["words"] == vote["words"] and each["validation"]["exact"] == vote["validation"]["exact"]
+    counted = vote["calibration"]["characters"]
+    assert (counted["observations"], counted["right"]) == (8 + 7 + 5 + 5, 8 + 6 + 5 + 3)
+
+
+@pytest.mark.parametrize("voting", ["confidences", "emissions"])
+def test_voters_that_say_the_same_change_nothing(project, voting):
+    folder = project(f", voters: [b, c, d], voting: {voting}")
+    for name in ("b", "c", "d"):
+        add_voter(folder, name, {})
+    evaluate.evaluate("audio", "cpu")
+    _, rows, metrics, scores = results_of(folder)
+    for row in rows:
+        vote = row["vote"]
+        del vote["voters"]
+        assert vote == {key: row[key] for key in vote}
+    vote = metrics["vote"]
+    assert all(vote[key] == metrics[key] for key in ("words", "characters", "exact", "by_group", "by_length", "line"))
+    assert all(scores[f"vote_{key}"] == scores[key] for key in ("word_error_rate_low", "exact_share"))
+
+
+def test_without_voters_nothing_is_written_of_a_vote(project):
+    folder = project(", voting: emissions, gap_weight: 0.5")
+    evaluate.evaluate("audio", "cpu")
+    texts, rows, metrics, scores = results_of(folder)
+    assert "vote" not in metrics and not [row for row in rows if "vote" in row]
+    assert not [key for key in scores if key.startswith("vote")]
+    project()
+    evaluate.evaluate("audio", "cpu")
+    assert results_of(folder)[0] == texts
+
+
+@pytest.mark.parametrize(
+    ("description", "voting", "sentence"),
+    [
+        (None, "confidences", r"audio\.evaluate\.voters: no file 'b/bundle\.json'; looked for"),
+        ({"modality": "ocr"}, "confidences", "voters: b: a model of modality 'ocr', the main model's is 'audio'"),
+        (
+            {"text_settings": {"case": "lower"}},
+            "confidences",
+            r"voters: b: normalises text otherwise than the main model: case 'lower', replace \{\}, not case 'upper'",
+        ),
+        ({"slice_settings": {}}, "confidences", "voters: b: trained on other slices than the main model"),
+        ({"alphabet": list(" ABCDX")}, "emissions", "voters: b: voting 'emissions' needs the main model's alphabet"),
+    ],
+)
+def test_a_voter_that_does_not_fit_is_one_line(project, description, voting, sentence):
+    folder = project(f", voters: [b], voting: {voting}")
+    if description is not None:
+        add_voter(folder, "b", {}, **description)
+    with pytest.raises(GlyphoneError, match=sentence) as caught:
+        evaluate.evaluate("audio", "cpu")
+    assert "\n" not in str(caught.value)
+    assert not (folder / "results").exists()
+
+
+def test_a_voter_of_another_stride_may_vote_by_confidences_alone(project):
+    torch.manual_seed(1)
+    folder = project(", voters: [b], voting: emissions")
+    settings = NetworkSettings.model_validate(
+        {"convolutions": [{"channels": 2, "stride": [2, 2]}], "num_layers": 1, "num_hidden": 4}
+    )
+    bundle, _ = confused(folder, {}, alphabet=list(" ABCDE"))
+    network = Network(settings, bundle["num_features"], len(SYMBOLS) + 1)
+    write_bundle(folder / "b", network.state_dict(), settings, bundle, "# Strided\n")
+    with pytest.raises(GlyphoneError, match="needs the main model's stride of 1 slices, not 2; 'confidences' does not"):
+        evaluate.evaluate("audio", "cpu")
+    project(", voters: [b]")
+    evaluate.evaluate("audio", "cpu")
+    assert results_of(folder)[2]["vote"]["samples"] == len(TEST)
+
+
+def test_the_recipe_fills_in_a_digest_so_that_dvc_sees_other_voters(project):
+    folder = project()
+    for name in ("b", "c"):
+        add_voter(folder, name, {})
+    tree = {"modalities": ["audio"], "audio": {"evaluate": {"voters": ["b", "c"]}}}
+
+    def digest():
+        recipe.fill_voters_digests(tree)
+        return tree["audio"]["evaluate"]["voters_digest"]
+
+    first = digest()
+    assert first == digest() and len(first) == 32
+    (folder / "c" / "language").mkdir()
+    write_text(folder / "c" / "language" / "decoding.json", "{}")
+    second = digest()
+    add_voter(folder, "c", {"A": "B"})
+    assert len({first, second, digest()}) == 3
+    none = {"modalities": ["audio"], "audio": {"evaluate": {"bootstrap_samples": 5}}}
+    recipe.fill_voters_digests(none)
+    assert none["audio"]["evaluate"] == {"bootstrap_samples": 5}
+    for voters, sentence in ((["b", "models/audio"], "is the model that is evaluated"), (["b", "./b"], "stands twice")):
+        tree["audio"]["evaluate"]["voters"] = voters
+        with pytest.raises(GlyphoneError, match=rf"audio\.evaluate\.voters: {voters[1]} {sentence}"):
+            digest()
+
+
+def test_impossible_settings_are_refused(project):
+    project(", voters: b, voting: loudest, gap_weight: 0")
+    with pytest.raises(GlyphoneError) as caught:
+        read("audio", "evaluate")
+    assert all(f"audio.evaluate.{key}" in str(caught.value) for key in ("voters", "voting", "gap_weight"))
+
+
+def test_the_report_shows_the_model_and_the_vote(tmp_path):
+    build(tmp_path, "audio", rows_of(40))
+    path = tmp_path / "results" / "audio" / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+
+    def page():
+        sources = read_sources("audio", tmp_path)
+        return render(gather(sources, "audio", "default", 3, 1, {"decoding": {"engine": "greedy"}}))
+
+    assert "By model" not in page() and "vote of" not in page()
+    parts = {key: metrics[key] for key in ("samples", "words", "characters", "exact")}
+    metrics["vote"] = {**metrics, "method": "confidences", "voters": [{"model": "seeds/<2>", **parts}]}
+    write_text(path, json.dumps(metrics))
+    said = page()
+    for text in ("By model", "this model alone", "seeds/&lt;2&gt;", "vote of 2 models", "figures of this model alone"):
+        assert text in said, text
+
+
+# transcribe
+
+
+@pytest.fixture(scope="module")
+def others(model, tmp_path_factory):  # noqa: F811
+    """Two more models with random weights; the second reads other slices and knows other letters."""
+    folders = []
+    description = json.loads((model / "bundle.json").read_text(encoding="utf-8"))
+    settings = read_bundle(model).network
+    for seed, symbols, hop_ms in ((4, " abcdefg", 10.0), (5, " abcxyz", 20.0)):
+        torch.manual_seed(seed)
+        made = Network(NetworkSettings(**description["network"]), settings.num_features, len(symbols) + 1)
+        made.head.weight.data *= 30
+        folder = tmp_path_factory.mktemp("voters") / f"m{seed}"
+        changed = {
+            **description,
+            "alphabet": list(symbols),
+            "slice_settings": {**description["slice_settings"], "hop_ms": hop_ms},
+            "step": hop_ms / 1000,
+        }
+        write_bundle(folder, made.state_dict(), NetworkSettings(**description["network"]), changed, "# Random\n")
+        folders.append(folder)
+    return folders
+
+
+def test_files_are_voted_on_alone_and_among_others_alike(model, sounds, others):  # noqa: F811
+    recogniser = Recogniser.load(model, "cpu", voters=others)
+    paths = sorted(sounds.glob("0*.wav"))
+    together = list(recogniser.transcribe_all(paths))
+    own = Recogniser.load(model, "cpu")
+    assert [each.hypothesis for each in together] == [recogniser.transcribe(path) for path in paths]
+    assert [each.hypothesis.text for each in together] != [own.transcribe(path).text for path in paths]
+    for path, each in zip(paths, together, strict=True):
+        seconds = soundfile.info(path).duration
+        places = [place for symbol in each.hypothesis.symbols for place in (symbol.start, symbol.end)]
+        assert places == sorted(places) and all(0 <= place <= seconds for place in places)
+
+
+@pytest.mark.parametrize("voting", ["confidences", "emissions"])
+def test_copies_of_a_model_vote_as_it_speaks(model, sounds, tmp_path, voting):  # noqa: F811
+    for name in ("b", "c"):
+        shutil.copytree(model, tmp_path / name)
+    decoding = DecodingSettings(engine="beam", beam_width=4, whitelist="abc ")
+    recogniser = Recogniser.load(model, "cpu", decoding, [tmp_path / "b", tmp_path / "c"], voting)
+    own = Recogniser.load(model, "cpu", decoding)
+    if voting == "emissions":
+        assert recogniser.transcribe(sounds / "03.wav") == own.transcribe(sounds / "03.wav")
+    # Copies decode greedily, as no stage tune has chosen for them, with the same whitelist.
+    assert set(recogniser.transcribe(sounds / "05.wav").text) <= set("abc ")
+
+
+def test_the_command_votes_goes_on_and_refuses_other_voters(model, sounds, others, tmp_path, capsysbinary):  # noqa: F811
+    base = [str(model), str(sounds / "02.wav"), str(sounds / "03.wav"), "--device", "cpu", "--quiet"]
+    out = ["-o", str(tmp_path / "out.jsonl")]
+    votes = [argument for each in others for argument in ("--with", str(each))]
+    assert transcribe.main([*base, *votes, *out]) == 0
+    texts = [json.loads(line)["text"] for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    recogniser = Recogniser.load(model, "cpu", voters=others)
+    assert texts == [recogniser.transcribe(sounds / name).text for name in ("02.wav", "03.wav")]
+    assert transcribe.main([*base, *votes, *out, "--verify"]) == 0
+    for changed in ([], votes[:2], [*votes[:2], "--voting", "emissions"]):
+        with pytest.raises(GlyphoneError, match="begun with model"):
+            transcribe.main([*base, *changed, *out])
+    with pytest.raises(GlyphoneError, match="nowhere: no such folder; --with is a folder that train wrote"):
+        transcribe.main([*base, "--with", "nowhere"])
+    shutil.copytree(others[0], tmp_path / "ocr")
+    path = tmp_path / "ocr" / "bundle.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"audio"', '"ocr"'), encoding="utf-8")
+    with pytest.raises(GlyphoneError, match=r"ocr: a model of modality 'ocr', .* is of 'audio'"):
+        transcribe.main([*base, "--with", str(tmp_path / "ocr")])
