@@ -58,7 +58,7 @@ format: setup  ## Format the code
 	@$(PYTHON) -m ruff check --fix .
 
 lock: setup  ## Compile requirements/*.in into locks with today's releases
-	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev peers; do \
+	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev export transcribe peers; do \
 		$(subst $(VENV)/bin/,,$(COMPILE)) --output-file $$name.txt $$name.in; $(CUDA_ONLY) $$name.txt; done
 
 peers: setup  ## Create .venv-peers with the programs that benchmarks compare with
