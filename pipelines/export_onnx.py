@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder or its archive, e.g. models/audio")
     parser.add_argument("file", metavar="FILE.onnx", type=Path, help="what is written")
     options = parser.parse_args(arguments)
     num_bytes, difference = export(options.model, options.file)
@@ -39,14 +39,16 @@ def export(model: Path, file: Path) -> tuple[int, float]:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise GlyphoneError(f"package {error.name} is missing: pip install -r requirements/export.txt") from None
+    from common.archive import unpacked
     from common.bundle import read_bundle, read_description
     from common.export.onnx_model import metadata_of, onnx_model
     from common.export.parity import difference
     from common.files import write_bytes
     from common.network_settings import NetworkSettings
 
-    bundle = read_bundle(model)
-    settings = NetworkSettings(**read_description(model)["network"])
+    with unpacked(model) as folder:
+        bundle = read_bundle(folder)
+        settings = NetworkSettings(**read_description(folder)["network"])
     data = onnx_model(bundle.network, settings, metadata_of(bundle)).SerializeToString(deterministic=True)
     largest = difference(bundle.network, data)
     if not largest <= LARGEST_DIFFERENCE:

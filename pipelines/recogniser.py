@@ -82,7 +82,7 @@ class Recogniser:
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "auto", decoding: DecodingSettings | None = None) -> Recogniser:
-        """Load a model folder.
+        """Load a model folder, or the zip archive of one.
 
         Args:
             device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1``, …
@@ -91,14 +91,16 @@ class Recogniser:
         Raises:
             GlyphoneError: not a model folder, damaged, or no such device.
         """
+        from common.archive import unpacked
         from common.bundle import read_bundle
         from common.device import choose_device
         from common.tuned_calibration import calibrated_for
 
-        bundle = read_bundle(folder)
-        decoding = decoding or chosen_settings(folder)
-        bundle = calibrated_for(bundle, folder, decoding)
-        return cls(bundle, choose_device(device, "device"), decoding, decoder_of(folder, bundle.alphabet, decoding))
+        with unpacked(folder) as opened:
+            bundle = read_bundle(opened)
+            decoding = decoding or chosen_settings(opened)
+            bundle = calibrated_for(bundle, opened, decoding)
+            return cls(bundle, choose_device(device, "device"), decoding, decoder_of(opened, bundle.alphabet, decoding))
 
     def transcribe(self, path: str | Path) -> Hypothesis:
         """Transcribe one file; places are in seconds or pixels of the file (``unit``).

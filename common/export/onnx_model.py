@@ -62,4 +62,3 @@ def metadata_of(bundle: Bundle) -> dict[str, str]:
 def _linear(graph: Graph, layer: nn.Linear, x: str) -> str:
     product = graph.add("MatMul", x, graph.constant(layer.weight.T, "head"))
     return graph.add("Add", product, graph.constant(layer.bias, "head_bias"))
-

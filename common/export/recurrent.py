@@ -115,11 +115,10 @@ def _gates(kind: str, rows: Tensor, num_hidden: int) -> Tensor:
         input_, forget, cell, output = gates
         return torch.cat([input_, output, forget, cell])
     if kind == "cifg":
-        # 1 - sigmoid(z) = sigmoid(-z): an input gate of its own. Runtimes differ in what `input_forget` couples to what.
+        # 1 - sigmoid(z) = sigmoid(-z): an input gate of its own, since ONNX leaves open what `input_forget` couples.
         forget, cell, output = gates
         return torch.cat([-forget, output, forget, cell])
     if kind in ("gru", "gru_reset_before"):
         reset, update, new = gates
         return torch.cat([update, reset, new])
     return rows
-
