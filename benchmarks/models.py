@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [each for each in recipes if each not in MODELS]
     if unknown:
         raise GlyphoneError(f"recipe {unknown[0]!r}: models are handed out of {', '.join(MODELS)}")
-    failures = {}
+    failures: dict[str, GlyphoneError] = {}
     for recipe in recipes:
         try:
             for model in MODELS[recipe]:
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except GlyphoneError as error:
             failures[recipe] = error
     _write_sums(options.output)
-    for recipe, error in failures.items():
-        print(f"not built: {recipe}: {error}", file=sys.stderr)
+    for recipe, reason in failures.items():
+        print(f"not built: {recipe}: {reason}", file=sys.stderr)
     return 1 if failures else 0
 
 

@@ -37,7 +37,7 @@ def card(
         description, metrics, training: ``bundle.json``, ``metrics.json`` and ``training.json``.
         confusions: (reference, hypothesis, count) of characters, the most frequent first.
     """
-    summary, alphabet = description["summary"], "".join(description["alphabet"])
+    summary, alphabet = description["summary"], "".join(description["alphabet"]).replace(" ", "␣")
     kind = KINDS.get(description["modality"], description["modality"])
     groups = "one group" if metrics["groups"] == 1 else f"{metrics['groups']:,} groups"
     parts = [
