@@ -6,7 +6,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from common.download import unpack
 from common.errors import GlyphoneError
@@ -64,8 +64,8 @@ def check_sums(archive: Path, folder: Path) -> None:
     if not (folder / SUMS).is_file():
         return
     for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
-        match = re.fullmatch(r"([0-9a-f]{64})  ([\w./-]+)", line)
-        if match is None or ".." in match[2] or match[2].startswith("/"):
+        match = re.fullmatch(r"([0-9a-f]{64})  ([^/].*)", line)
+        if match is None or ".." in PurePosixPath(match[2]).parts:
             raise GlyphoneError(f"{archive}: {SUMS} has a line that is no digest and name: {line[:100]!r}")
         path = folder / match[2]
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != match[1]:

@@ -1,11 +1,27 @@
 """Run Python as if nothing but the packages of a lock were installed: all others are refused when they are imported."""
 
+import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterable
 from importlib.abc import MetaPathFinder
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CODE = """
+import json, sys
+from pathlib import Path
+from tests.bare_environment import refuse_all_but
+refusal = refuse_all_but(Path(sys.argv[1]))
+from pipelines import transcribe
+from pipelines.recogniser import Recogniser
+model, file, out = sys.argv[2:]
+code = transcribe.main([model, file, "--quiet", "-o", out])
+text = Recogniser.load(model, "cpu").transcribe(file).text
+print(json.dumps([code, text, sorted(refusal.refused)]))
+"""
 
 
 def locked(lock: Path) -> set[str]:
@@ -42,3 +58,22 @@ def refuse_all_but(lock: Path) -> Refusal:
     refusal = Refusal(locked(lock))
     sys.meta_path.insert(0, refusal)
     return refusal
+
+
+def transcribed_with_nothing_but(lock: Path, model: Path, file: Path, out: Path) -> tuple[str, list[str]]:
+    """Transcribe a file to ``out`` by the command and from Python, in a process that has a lock's packages alone.
+
+    Returns:
+        The text, and the modules that were asked for and refused.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *map(str, (lock, model, file, out))],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    code, text, refused = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0
+    return text, refused

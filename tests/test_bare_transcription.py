@@ -8,23 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.recogniser import Recogniser
-from tests.bare_environment import locked
+from tests.bare_environment import locked, transcribed_with_nothing_but
 from tests.bare_models import random_bundle, write_input
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOCK = REPOSITORY / "requirements" / "transcribe.txt"
-CODE = """
-import json, sys
-from pathlib import Path
-from tests.bare_environment import refuse_all_but
-refusal = refuse_all_but(Path(sys.argv[1]))
-from pipelines import transcribe
-from pipelines.recogniser import Recogniser
-model, file, out = sys.argv[2:]
-code = transcribe.main([model, file, "--quiet", "-o", out])
-text = Recogniser.load(model, "cpu").transcribe(file).text
-print(json.dumps([code, text, sorted(refusal.refused)]))
-"""
 # What an import of each is for: training, pipelines, generators, tests.
 EXTRAS = {"dvc", "hibari-tts", "scipy", "jinja2", "onnx", "onnxruntime", "pytest", "zxcvbn", "ruamel-yaml", "psutil"}
 
@@ -41,21 +29,9 @@ def test_the_lock_is_a_part_of_all_requirements() -> None:
 @pytest.mark.parametrize("name", ["audio", "ocr"])
 def test_it_transcribes_without_any_other_package(name: str, tmp_path: Path) -> None:
     model, file, out = random_bundle(tmp_path / "model", name), write_input(tmp_path, name), tmp_path / "texts.jsonl"
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, *map(str, (LOCK, model, file, out))],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    code, text, refused = json.loads(done.stdout.splitlines()[-1])
-    assert code == 0
-    assert (
-        text
-        == json.loads(out.read_text(encoding="utf-8"))["text"]
-        == Recogniser.load(model, "cpu").transcribe(file).text
-    )
+    text, refused = transcribed_with_nothing_but(LOCK, model, file, out)
+    assert text == json.loads(out.read_text(encoding="utf-8"))["text"]
+    assert text == Recogniser.load(model, "cpu").transcribe(file).text
     assert len(text) > 3
     assert "scipy" in refused  # numba asks for it and does without: so something was refused
 
