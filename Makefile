@@ -16,7 +16,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --n
 # torch asks for its CUDA libraries on Linux alone; pip-compile drops that condition.
 CUDA_ONLY = sed -i -E 's/^((nvidia-|cuda-|triton)[^ ;]*==[^ ;]+)$$/\1 ; platform_system == "Linux"/'
 
-.PHONY: help setup test test-slow repro lint format lock peers bench clean
+.PHONY: help setup test test-slow repro models lint format lock peers bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name text; do printf '  make %-11s%s\n' "$$name" "$$text"; done
@@ -48,6 +48,9 @@ repro: setup  ## Run both pipelines to their reports; RECIPE=an4 chooses another
 	@$(PYTHON) -m pipelines.recipe --targets | xargs -r -n 1 -P 2 $(VENV)/bin/dvc --wait-for-lock repro
 	@ls -1 results/*/report.html | sed 's/^/report: /'
 
+models: setup  ## Train the recipes' models where needed and pack them below dist/; MODELS="an4 fraktur" chooses
+	@$(PYTHON) -m benchmarks.models $(MODELS)
+
 lint: setup  ## Check style (ruff), formatting and types (mypy)
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
@@ -58,7 +61,7 @@ format: setup  ## Format the code
 	@$(PYTHON) -m ruff check --fix .
 
 lock: setup  ## Compile requirements/*.in into locks with today's releases
-	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev peers; do \
+	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev export transcribe peers; do \
 		$(subst $(VENV)/bin/,,$(COMPILE)) --output-file $$name.txt $$name.in; $(CUDA_ONLY) $$name.txt; done
 
 peers: setup  ## Create .venv-peers with the programs that benchmarks compare with
@@ -70,7 +73,7 @@ bench: setup  ## List the benchmarks; NAME=default_audio_wer runs one
 	@$(PYTHON) -m benchmarks $(NAME)
 
 clean:  ## Remove everything that was made here but .venv: data, models, reports, caches, workspaces
-	@rm -rf .work .state data models results/*/report.html results/*/hypotheses.jsonl \
+	@rm -rf .work .state data models dist results/*/report.html results/*/hypotheses.jsonl \
 		results/*/metrics.json results/*/training_rejected.jsonl .dvc/cache .dvc/tmp \
 		.pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

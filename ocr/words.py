@@ -8,7 +8,6 @@ import re
 from functools import lru_cache
 
 import numpy as np
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 LETTERS_AND_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 KINDS = ("words", "numbers", "lines")
@@ -69,6 +68,8 @@ def text(kind: str, characters: str, generator: np.random.Generator) -> str:
 @lru_cache(maxsize=1)
 def _dictionary() -> tuple[list[str], np.ndarray, list[str]]:
     """Words by falling frequency, their cumulative probabilities, and names."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # not at the top: transcribing does without
+
     ranks: dict[str, int] = {}
     for name in ("english_wikipedia", "us_tv_and_film"):
         for rank, word in enumerate(FREQUENCY_LISTS[name]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -106,7 +107,7 @@ class Recogniser:
         voters: Sequence[str | Path] = (),
         voting: Method = "confidences",
     ) -> Recogniser:
-        """Load a model folder.
+        """Load a model folder, or the zip archive of one.
 
         Args:
             device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1``, …
@@ -117,28 +118,25 @@ class Recogniser:
         Raises:
             GlyphoneError: not a model folder, damaged, or no such device; a voter does not fit the model.
         """
+        from common.archive import unpacked
         from common.bundle import read_bundle
         from common.device import choose_device
         from common.tuned_calibration import calibrated_for
 
-        bundle = read_bundle(folder)
-        decoding = decoding or chosen_settings(folder)
-        bundle = calibrated_for(bundle, folder, decoding)
-        decoder = decoder_of(folder, bundle.alphabet, decoding)
-        chosen_device = choose_device(device, "device")
-        if not voters:
-            return cls(bundle, chosen_device, decoding, decoder)
-        from pipelines.voters import load_voters
+        with ExitStack() as stack:
+            opened, *others = (stack.enter_context(unpacked(each)) for each in (folder, *voters))
+            bundle = read_bundle(opened)
+            decoding = decoding or chosen_settings(opened)
+            bundle = calibrated_for(bundle, opened, decoding)
+            decoder = decoder_of(opened, bundle.alphabet, decoding)
+            chosen_device = choose_device(device, "device")
+            if not voters:
+                return cls(bundle, chosen_device, decoding, decoder)
+            from pipelines.voters import load_voters
 
-        bundle.network.to(chosen_device)
-        folders = [Path(each) for each in voters]
-        return cls(
-            bundle,
-            chosen_device,
-            decoding,
-            decoder,
-            load_voters([str(each) for each in folders], folders, bundle, decoder, voting),
-        )
+            bundle.network.to(chosen_device)
+            voting_models = load_voters([str(each) for each in voters], others, bundle, decoder, voting)
+            return cls(bundle, chosen_device, decoding, decoder, voting_models)
 
     def transcribe(self, path: str | Path) -> Hypothesis:
         """Transcribe one file; places are in seconds or pixels of the file (``unit``).

@@ -32,6 +32,13 @@ CONFIDENCE_TOLERANCE = 1e-3
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # Heavy libraries only from here on: --help answers at once.
+    from common.archive import unpacked
+
+    with unpacked(options.model) as options.model:
+        return _with_model(options)
+
+
+def _with_model(options: argparse.Namespace) -> int:
     from common.files import read_json
     from pipelines.inputs import STANDARD_INPUT, find_files
     from pipelines.modalities import modality
@@ -62,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.transcribe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder or its archive, e.g. models/audio")
     parser.add_argument("paths", metavar="PATHS", nargs="+", help="files, folders, globs, or - for a list on stdin")
     parser.add_argument(
         "-o", "--output", metavar="OUT", type=Path, help="write to this file or folder, and go on there"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pytest
 
 from benchmarks.recipes import override
 from benchmarks.workspace import commit, copy_tree, environment
+from pipelines.hand_out_card import rate
+from tests.bare_environment import transcribed_with_nothing_but
+from tests.bare_models import write_input
 
 MODALITIES = ("audio", "ocr")
 STAGES = ("prepare", "extract", "train", "lm", "tune", "evaluate", "report")
@@ -180,6 +184,20 @@ def test_all_up_to_the_evaluation_give_the_same_bytes_twice(copy: Copy) -> None:
     again = copy.digests(*folders)
     names = {name for name in before if not name.endswith(".gitignore")}
     assert {name: again.get(name) for name in names} == {name: before[name] for name in names}
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_the_model_is_handed_out(copy: Copy, modality: str, tmp_path: Path) -> None:
+    """As an archive with a card, as ONNX, and to a machine that has nothing but the packages of transcribing."""
+    archive = tmp_path / "mini.zip"
+    copy.run("pipelines.hand_out", f"models/{modality}", f"results/{modality}", "-o", str(archive))
+    with zipfile.ZipFile(archive) as members:
+        card = members.read("mini/README.md").decode("utf-8")
+    assert f"| character error rate | {rate(copy.metrics(modality)['characters']['rate'])} |" in card
+    assert "differ from the network's by" in copy.run("pipelines.export_onnx", str(archive), str(tmp_path / "m.onnx"))
+    lock, file, out = copy.folder / "requirements/transcribe.txt", write_input(tmp_path, modality), tmp_path / "t.jsonl"
+    text, _ = transcribed_with_nothing_but(lock, archive, file, out)
+    assert json.loads(out.read_text(encoding="utf-8"))["text"] == text
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

@@ -1,0 +1,153 @@
+"""Pack a trained model and its results as one archive for others: weights, settings, a filled model card, digests.
+
+MODEL is a model folder, RESULTS the results of its evaluation (metrics.json, training.json, errors.csv). OUT is a zip
+archive where its name ends so, else a folder, which must not exist yet. The card says what the model was trained on and
+under which licences, what it errs on the test split with intervals and by slices, where its limits are and how it was
+made. `transcribe` reads the archive as it reads a model folder. Prints the archive's SHA-256.
+"""
+
+import argparse
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.errors import GlyphoneError, run
+
+RESULTS = ("metrics.json", "training.json")
+# Of a summary and of training.json: they say whether both tell of one training.
+SHARED = ("num_parameters", "epochs", "best_epoch")
+REPOSITORY = Path(__file__).resolve().parent.parent
+# What a run of the pipelines itself changes in a checkout.
+RUN_FILES = ("params.yaml", "dvc.lock", "results")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.hand_out", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
+    parser.add_argument("results", metavar="RESULTS", type=Path, help="results folder, e.g. results/audio")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="NAME.zip, or a folder NAME")
+    parser.add_argument("--name", help="what the card calls the model; default: that of OUT")
+    parser.add_argument("--command", help="the command that made it, for the card; default: not stated")
+    parser.add_argument("--commit", help="commit of the code; default: that of this checkout, where it is one")
+    options = parser.parse_args(arguments)
+    digest = hand_out(
+        options.model,
+        options.results,
+        options.output,
+        name=options.name,
+        command=options.command,
+        commit=code_version() if options.commit is None else options.commit,
+    )
+    print(f"{digest}  {options.output}")
+    return 0
+
+
+def hand_out(
+    model: Path, results: Path, output: Path, *, name: str | None = None, command: str | None = None, commit: str = ""
+) -> str:
+    """Write the archive; return its SHA-256, of a folder that of its ``SHA256SUMS``.
+
+    Raises:
+        GlyphoneError: MODEL or RESULTS are none, do not belong together, or OUT is a folder that exists.
+    """
+    from common.archive import SUMS, sums_of, write_zip
+
+    packed = output.suffix == ".zip"
+    if not packed and output.exists():
+        raise GlyphoneError(f"{output}: exists already; name a folder that does not, or a file that ends in .zip")
+    name = name or (output.stem if packed else output.name)
+    files = contents(model, results, name, command, commit)
+    files[SUMS] = sums_of(files).encode()
+    if packed:
+        write_zip(output, name, files)
+        return hashlib.sha256(output.read_bytes()).hexdigest()
+    _write_folder(output, files)
+    return hashlib.sha256(files[SUMS]).hexdigest()
+
+
+def contents(model: Path, results: Path, name: str, command: str | None, commit: str) -> dict[str, bytes]:
+    """Name → bytes of all files but the digests. Raises as ``hand_out``."""
+    from common.bundle import CARD, DESCRIPTION, WEIGHTS, read_description
+    from common.decoding.decoder import chosen_settings
+    from common.decoding.places import LANGUAGE_FOLDER
+    from common.files import read_json
+    from pipelines.hand_out_card import Making, card
+
+    description = read_description(model)
+    metrics, training = (read_json(results / each) for each in RESULTS)
+    for key in SHARED:
+        if description["summary"].get(key) != training.get(key):
+            raise GlyphoneError(
+                f"{results / RESULTS[1]}: {key} is {training.get(key)}, of {model} it is "
+                f"{description['summary'].get(key)}: these are not the results of this model"
+            )
+    language = sorted(path for path in (model / LANGUAGE_FOLDER).glob("*") if path.is_file())
+    paths = {each: model / each for each in (WEIGHTS, DESCRIPTION)}
+    paths |= {f"{LANGUAGE_FOLDER}/{path.name}": path for path in language if not path.name.startswith(".")}
+    paths |= {f"results/{each}": results / each for each in RESULTS}
+    files = {each: path.read_bytes() for each, path in paths.items()}
+    if hashlib.sha256(files[WEIGHTS]).hexdigest() != description["weights_sha256"]:
+        raise GlyphoneError(f"{model / WEIGHTS}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
+    making = Making(name, command, commit, chosen_settings(model))
+    files[CARD] = card(description, metrics, training, confusions(results / "errors.csv"), making).encode()
+    return files
+
+
+def confusions(table: Path) -> list[tuple[str, str, int]]:
+    """The most frequent character errors, most first: (reference, hypothesis, count); none without the table."""
+    import csv
+
+    if not table.is_file():
+        return []
+    with open(table, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        return [(_plain(row["reference"]), _plain(row["hypothesis"]), int(row["count"])) for row in rows]
+    except (KeyError, TypeError, ValueError):
+        raise GlyphoneError(f"{table}: not a table that evaluate wrote") from None
+
+
+def _plain(cell: str) -> str:
+    """Without the apostrophe that keeps spreadsheets from running a cell."""
+    return cell[1:] if len(cell) > 1 and cell.startswith("'") else cell
+
+
+def code_version(repository: Path = REPOSITORY) -> str:
+    """Commit of a checkout, with a word where tracked files were changed since; "" where it is no checkout."""
+    command = ["git", "-C", str(repository)]
+    try:
+        top, commit, changes = (
+            subprocess.run([*command, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+            for arguments in (
+                ("rev-parse", "--show-toplevel"),
+                ("rev-parse", "HEAD"),
+                ("status", "--porcelain", "-uno", "--", ".", *(f":!{each}" for each in RUN_FILES)),
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    if Path(top).resolve() != repository.resolve():
+        return ""  # unpacked inside of another repository
+    return f"{commit} with later changes" if changes else commit
+
+
+def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
+    """All of it or nothing: below a temporary name, which is renamed."""
+    import os
+    import tempfile
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part") as temporary:
+        inner = Path(temporary) / "content"
+        for name, data in files.items():
+            path = inner / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        os.replace(inner, folder)
+
+
+if __name__ == "__main__":
+    run(main)
