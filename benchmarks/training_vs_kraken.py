@@ -43,7 +43,7 @@ def run() -> Result:
         "spec": SPEC,
         "folder": str(folder / ".work"),
     }
-    tried = ask("kraken_training", {**question, "epochs": 1, "settings": THEIRS}, "kraken", THREADS)
+    tried = ask("kraken_training", {**question, "epochs": 1, "settings": THEIRS}, "kraken", THREADS, shows=True)
     ran = [place for place in range(len(THEIRS)) if tried[place]["seconds"]]
     if not ran:
         raise GlyphoneError(f"kraken trained with none of the settings tried: {tried[0]['error']}")

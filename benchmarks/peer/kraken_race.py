@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from kraken.configs import (
@@ -55,7 +56,8 @@ class Budget(Callback):
         return {"spent": self.elapsed(), **{key: getattr(self, key) for key in kept}}
 
     def load_state_dict(self, state: dict) -> None:
-        vars(self).update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def elapsed(self) -> float:
         return self.spent + time.monotonic() - self.started
@@ -127,7 +129,7 @@ def fit(question: dict) -> Budget:
             state = torch.load(last, map_location="cpu", weights_only=False)  # written here by an earlier part
             spent = state["callbacks"]["Budget"]["spent"]
             if spent >= question["seconds"]:
-                vars(budget).update(state["callbacks"]["Budget"])
+                budget.load_state_dict(state["callbacks"]["Budget"])
                 return budget
             say(f"kraken: going on after {spent:.0f} s")
             # Another order of lines than the first part had.
@@ -142,7 +144,7 @@ def fit(question: dict) -> Budget:
     return budget
 
 
-def texts(net: torch.nn.Module, paths: list[str]) -> list[str]:
+def texts(net: Any, paths: list[str]) -> list[str]:
     """What the network reads, in logical order; empty where kraken cannot read a line."""
     found = []
     for number, path in enumerate(paths):
