@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
-PEERS := .venv-peers
+PEERS := peers kraken  # environments .venv-NAME, from requirements/NAME.txt
 PYTHON := $(VENV)/bin/python
 # dvc and its stages call plain `python`: the environment's comes first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -61,13 +61,14 @@ format: setup  ## Format the code
 	@$(PYTHON) -m ruff check --fix .
 
 lock: setup  ## Compile requirements/*.in into locks with today's releases
-	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev export transcribe peers; do \
+	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev export transcribe peers kraken; do \
 		$(subst $(VENV)/bin/,,$(COMPILE)) --output-file $$name.txt $$name.in; $(CUDA_ONLY) $$name.txt; done
 
-peers: setup  ## Create .venv-peers with the programs that benchmarks compare with
-	@[ -x $(PEERS)/bin/python ] || $(PYTHON) -m venv $(PEERS)
-	@cmp -s requirements/peers.txt $(PEERS)/installed.txt || { $(PEERS)/bin/python -m pip install --quiet -r requirements/peers.txt; \
-		cp requirements/peers.txt $(PEERS)/installed.txt; }
+peers: setup  ## Create .venv-peers and .venv-kraken with the programs that benchmarks compare with
+	@for name in $(PEERS); do lock=requirements/$$name.txt; folder=.venv-$$name; \
+		[ -x $$folder/bin/python ] || $(PYTHON) -m venv $$folder; \
+		cmp -s $$lock $$folder/installed.txt || { echo "installing $$lock" >&2; \
+			$$folder/bin/python -m pip install --quiet -r $$lock; cp $$lock $$folder/installed.txt; }; done
 
 bench: setup  ## List the benchmarks; NAME=default_audio_wer runs one
 	@$(PYTHON) -m benchmarks $(NAME)

@@ -21,6 +21,7 @@ THEIRS = [
     for threads, workers in ((1, 0), (2, 0), (1, 2), (2, 2))
 ]
 OURS = (1, 2)  # threads
+THREADS = 2  # most that kraken may take
 NUM_ROUNDS = 3
 
 
@@ -42,14 +43,14 @@ def run() -> Result:
 
     alphabet = "".join(chr(0x100 + number) for number in range(len(recogniser.bundle.alphabet) - 1))
     question = {"lines": lines, "spec": SPEC, "alphabet": alphabet}
-    tried = ask("kraken_transcription", {**question, "settings": THEIRS, "rounds": 1})
+    tried = ask("kraken_transcription", {**question, "settings": THEIRS, "rounds": 1}, "kraken", THREADS)
     theirs = THEIRS[min(range(len(THEIRS)), key=lambda place: tried[place][0])]
     ours(1)  # compiles
     threads = min(OURS, key=ours)
     rounds = []
     for _ in range(NUM_ROUNDS):
         seconds = ours(threads)
-        kraken = ask("kraken_transcription", {**question, "settings": [theirs], "rounds": 1})[0][0]
+        kraken = ask("kraken_transcription", {**question, "settings": [theirs], "rounds": 1}, "kraken", THREADS)[0][0]
         rounds.append({"ours": round(seconds, 3), "kraken": round(kraken, 3)})
         print(rounds[-1], file=sys.stderr)
     detail = {

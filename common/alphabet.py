@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Literal
 
+from common.bidi import as_read, as_shown
 from common.errors import GlyphoneError
 
 BLANK = 0
@@ -15,11 +17,15 @@ class AlphabetError(GlyphoneError):
 class Alphabet:
     """Characters (NFC code points) and their labels 1 … V-1; label 0 is the blank.
 
+    Attributes:
+        direction: rtl: labels are in the order of slices, from the left of a line that reads from right to left
+            (``common.bidi``); texts are in the order in which they are read.
+
     Raises:
         AlphabetError: a symbol is not one character, or stands twice.
     """
 
-    def __init__(self, symbols: Sequence[str]) -> None:
+    def __init__(self, symbols: Sequence[str], direction: Literal["ltr", "rtl"] = "ltr") -> None:
         for symbol in symbols:
             if len(symbol) != 1:
                 raise AlphabetError(f"alphabet: each symbol must be one character, not {symbol!r}")
@@ -27,22 +33,23 @@ class Alphabet:
             twice = sorted({symbol for symbol in symbols if list(symbols).count(symbol) > 1})
             raise AlphabetError(f"alphabet: symbols stand twice: {twice}")
         self.symbols: tuple[str, ...] = tuple(symbols)
+        self.direction = direction
         self._labels = {symbol: label for label, symbol in enumerate(symbols, BLANK + 1)}
 
     @classmethod
-    def of_texts(cls, texts: Iterable[str]) -> "Alphabet":
+    def of_texts(cls, texts: Iterable[str], direction: Literal["ltr", "rtl"] = "ltr") -> "Alphabet":
         """The characters of the texts, sorted by code point."""
-        return cls(sorted(set().union(*map(set, texts))))
+        return cls(sorted(set().union(*map(set, texts))), direction)
 
     def __len__(self) -> int:
         """V: the number of labels, blank included."""
         return len(self.symbols) + 1
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Alphabet) and self.symbols == other.symbols
+        return isinstance(other, Alphabet) and (self.symbols, self.direction) == (other.symbols, other.direction)
 
     def __hash__(self) -> int:
-        return hash(self.symbols)
+        return hash((self.symbols, self.direction))
 
     def unknown(self, text: str) -> list[str]:
         """The characters of text that the alphabet lacks, each once, in order."""
@@ -53,11 +60,12 @@ class Alphabet:
         missing = self.unknown(text)
         if missing:
             raise AlphabetError(f"characters not in the alphabet of {len(self.symbols)}: {missing} in {text!r}")
-        return [self._labels[character] for character in text]
+        return [self._labels[character] for character in (as_shown(text) if self.direction == "rtl" else text)]
 
     def decode(self, labels: Iterable[int]) -> str:
         """Text of labels; blanks give nothing. It does not merge repeats: that is the decoder's task."""
-        return "".join(self.symbols[label - 1] for label in labels if label != BLANK)
+        text = "".join(self.symbols[label - 1] for label in labels if label != BLANK)
+        return as_read(text) if self.direction == "rtl" else text
 
 
 def needed_slices(text: str) -> int:

@@ -112,7 +112,7 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
     if verify and hashlib.sha256(path.read_bytes()).hexdigest() != description.get("weights_sha256"):
         raise BundleError(f"{path}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
     try:
-        alphabet = Alphabet(description["alphabet"])
+        alphabet = Alphabet(description["alphabet"], description["text_settings"].get("direction", "ltr"))
         network = Network(NetworkSettings(**description["network"]), description["num_features"], len(alphabet))
         network.load_state_dict(load_file(path))
         return Bundle(

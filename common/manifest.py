@@ -44,11 +44,31 @@ class ManifestSettings(BaseModel):
     split: str = ""
     # Licence of all rows where the table has no such column; it stands in the model card.
     licence: str = ""
+    # Regular expression over the relative path; its first bracket is the group, whatever a column says.
+    group_pattern: str = ""
+    # Split → regular expression over the relative path: the split of rows that match, first one first, where neither
+    # the table nor ``split`` has one; prepare splits the others by group.
+    split_patterns: dict[str, str] = {}
 
     @field_validator("split")
     @classmethod
     def _known_split(cls, value: str) -> str:
         return split_name(value)
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _group_pattern(cls, value: str) -> str:
+        return checked_pattern(value)
+
+    @field_validator("split_patterns")
+    @classmethod
+    def _split_patterns(cls, value: dict[str, str]) -> dict[str, str]:
+        for pattern in value.values():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {pattern!r}: {error}") from None
+        return {split_name(split): pattern for split, pattern in value.items()}
 
 
 class FolderSettings(BaseModel):
@@ -158,10 +178,12 @@ def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[
         cut = "" if start is None else f"#{start:g}"
         cut += "" if box is None else "#" + ",".join(map(str, box))
         try:
-            split = split_name(_text(row, "split")) or settings.split
+            split = (
+                split_name(_text(row, "split")) or settings.split or _split_by_pattern(path, settings.split_patterns)
+            )
         except ValueError as error:
             raise GlyphoneError(f"{row.where}: {error}") from None
-        group = _text(row, "group")
+        group = group_of(path, settings.group_pattern) if settings.group_pattern else _text(row, "group")
         sample = Sample(
             id=_text(row, "id") or path + cut,
             path=path,
@@ -220,6 +242,10 @@ def _folder_sample(settings: FolderSettings, root: Path, path: str) -> Sample:
         group=group_of(path, settings.group_pattern),
         split=split_of_folder(path) if settings.splits_from_folders else "",
     )
+
+
+def _split_by_pattern(path: str, patterns: dict[str, str]) -> str:
+    return next((split for split, pattern in patterns.items() if re.search(pattern, path)), "")
 
 
 def _text(row: Row, column: str) -> str:

@@ -14,6 +14,9 @@ class TextSettings(BaseModel):
     case: Literal["keep", "lower", "upper"] = "keep"
     # Characters to replace, each by none, one or more others, e.g. {"ſ": "s"}; applied after NFC.
     replace: dict[str, str] = {}
+    # rtl: lines of text images that read from right to left (Arabic, Hebrew). Texts stay in the order in which they are
+    # read; a network learns and writes their characters as the picture shows them, from left to right.
+    direction: Literal["ltr", "rtl"] = "ltr"
 
     @field_validator("replace")
     @classmethod

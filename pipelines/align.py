@@ -82,6 +82,8 @@ def align_table(
     if not 0 <= min_confidence <= 1:
         raise GlyphoneError(f"--min-confidence {min_confidence:g}: a number from 0 to 1 is needed")
     bundle = read_bundle(model)
+    if bundle.alphabet.direction == "rtl":
+        raise GlyphoneError(f"{model}: a model of lines that read from right to left; align takes left to right alone")
     margin = MARGINS[bundle.unit] if margin is None else margin
     if not 0 <= margin < math.inf:
         raise GlyphoneError(f"--margin {margin:g}: a number from 0 on is needed, in {bundle.unit}")

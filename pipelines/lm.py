@@ -20,6 +20,7 @@ def main() -> None:
 
 def learn_language(name: str) -> None:
     """Read samples and settings of one modality; write ``data/<name>/language``."""
+    from common.bidi import as_shown
     from common.files import read_jsonl
     from common.language.folder import CHARACTER_FILES, learn
     from common.text import normalise
@@ -45,7 +46,9 @@ def learn_language(name: str) -> None:
     # What earlier settings left must not be taken for theirs.
     for file in CHARACTER_FILES:
         (folder / file).unlink(missing_ok=True)
-    description = learn(folder, language, all_texts(), texts["validation"])
+    # The search goes from the left of a line to its right, whichever way that is read.
+    arranged = as_shown if chosen.text.direction == "rtl" else str
+    description = learn(folder, language, map(arranged, all_texts()), [*map(arranged, texts["validation"])])
     if description["unit"] != "none":
         found = description["validation"]
         print(

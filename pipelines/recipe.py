@@ -38,18 +38,32 @@ def merge(base: dict[str, Any], override: Mapping[str, Any]) -> None:
 def compose(name: str) -> dict[str, Any]:
     """The settings of a recipe: a name in ``recipes`` or the path of a file; without listings.
 
+    A recipe with ``extends: NAME`` lies over that one, which lies over the default.
+
     Raises:
-        GlyphoneError: there is no such recipe, or it is no YAML map.
+        GlyphoneError: there is no such recipe, or it is no YAML map, or it extends what extends another.
     """
+    path = recipe_path(name)
+    tree = load(DEFAULT, comments=True)
+    if path.resolve() != DEFAULT.resolve():
+        own = load(path, comments=True)
+        if base := own.pop("extends", ""):
+            below = load(recipe_path(str(base)), comments=True)
+            if "extends" in below:
+                raise GlyphoneError(f"{path}: extends: {base} extends {below['extends']!r} itself; one step is allowed")
+            merge(tree, below)
+        merge(tree, own)
+    tree["recipe"] = path.stem
+    return tree
+
+
+def recipe_path(name: str) -> Path:
+    """The file of a recipe. Raises GlyphoneError where there is none."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.yaml")))
         raise GlyphoneError(f"recipe {name!r}: there are {names}; or give the path of a .yaml file of your own")
-    tree = load(DEFAULT, comments=True)
-    if path.resolve() != DEFAULT.resolve():
-        merge(tree, load(path, comments=True))
-    tree["recipe"] = path.stem
-    return tree
+    return path
 
 
 def folders_needed(tree: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

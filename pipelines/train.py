@@ -52,7 +52,7 @@ def train_modality(name: str) -> None:
     chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "training")
     kind = modality(name)
     stores = {split: Store(Path("data") / name / "slices" / f"{split}.arrow") for split in ("train", "validation")}
-    alphabet = Alphabet.of_texts(stores["train"].texts)
+    alphabet = Alphabet.of_texts(stores["train"].texts, chosen.text.direction)
     torch.manual_seed(chosen.seed)
     network = Network(chosen.network, stores["train"].metadata.num_features, len(alphabet))
     started = start(name, network, alphabet, chosen.training)

@@ -253,6 +253,22 @@ def test_manifest_of_nemo(tmp_path: Path) -> None:
     assert (second.path, second.group, second.start) == ("clips/b.wav", "s", None)
 
 
+def test_manifest_groups_and_splits_by_pattern(tmp_path: Path) -> None:
+    rows = ["path,text,group,split", "a_11.wav,x,g,", "a_12.wav,x,g,", "b_11.wav,x,g,", "b_12.wav,x,g,train"]
+    write(tmp_path, {"a.csv": "\n".join(rows) + "\n"})
+    patterns = {"group_pattern": r"^(\w+_\d)", "split_patterns": {"test": "^b", "dev": "_1[12]"}}
+    found = listed("manifest", tmp_path, manifest="a.csv", **patterns)
+    assert [each.group for each in found] == ["a_1", "a_1", "b_1", "b_1"]
+    # A row's own split goes first, then the patterns in their order.
+    assert [each.split for each in found] == ["validation", "validation", "test", "train"]
+    assert {each.group for each in listed("manifest", tmp_path, manifest="a.csv")} == {"g"}
+    write(tmp_path, {"b.csv": "\n".join([*rows, "c.wav,x,,"]) + "\n"})
+    fails("manifest", tmp_path, "does not match 'c.wav'", manifest="b.csv", **patterns)
+    for wrong in ({"split_patterns": {"holdout": "x"}}, {"split_patterns": {"test": "("}}, {"group_pattern": "a"}):
+        with pytest.raises(ValueError, match=r"holdout|regular expression|bracket"):
+            CORPORA["manifest"].Settings(**wrong)
+
+
 def test_manifest_mistakes(tmp_path: Path) -> None:
     write(tmp_path, {"a.csv": "path,words_spoken\na.wav,hello\n"})
     fails("manifest", tmp_path, "a.csv, line 2: no column 'text'", manifest="a.csv")

@@ -40,6 +40,9 @@ NAMES = {
     "training_objectives",
     "training_vs_kraken",
     "transcription_vs_kraken",
+    "fraktur_vs_kraken",
+    "uw3_vs_kraken",
+    "arabic_vs_kraken",
     "kill_resume",
     "padding_invariance",
     "beam100_vs_fast_ctc_decode",
@@ -76,7 +79,7 @@ def test_unknown_name_is_one_line_and_exit_code_2(repository: Path) -> None:
 def test_support_modules_are_no_benchmarks() -> None:
     assert not benchmarks().keys() & {
         *("recipes", "workspace", "processes", "result", "__main__", "peers", "synthetic_emissions", "fast_ctc_decode"),
-        *("default_networks", "training_step", "packed_network", "training_flop"),
+        *("default_networks", "training_step", "packed_network", "training_flop", "kraken_race"),
         *("ablation_cells", "ablation_statistics", "ablation_table", "ablation_variants"),
     }
 

@@ -19,7 +19,7 @@ from pipelines.settings import load, read
 from tests.toy.workspace import rows, write_corpus
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("default", "an4", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech")
+NAMES = ("default", "an4", "arabic", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech", "uw3")
 
 
 @pytest.fixture
@@ -102,6 +102,19 @@ def test_a_recipe_of_ones_own(workspace: Path) -> None:
     main(["../night shift.yaml"])
     assert params()["recipe"] == "night shift"
     assert params()["toy"]["training"]["epochs"] == 50
+
+
+def test_a_recipe_over_another(workspace: Path) -> None:
+    Path("recipes/more.yaml").write_text("extends: mine\ntoy: {training: {learning_rate: 2e-3}}", "utf-8")
+    main(["more"])
+    tree = params()
+    assert tree["toy"]["training"] == {"epochs": 7, "learning_rate": 2e-3}
+    assert tree["toy"]["corpora"][0]["reader"] == "manifest"
+    assert tree["recipe"] == "more" and "extends" not in tree
+    for name, words in (("more", "more extends 'mine' itself; one step is allowed"), ("none", "recipe 'none'")):
+        Path("recipes/most.yaml").write_text(f"extends: {name}\n", "utf-8")
+        with pytest.raises(GlyphoneError, match=words):
+            main(["most"])
 
 
 def test_root_points_to_a_folder_or_a_table(workspace: Path, tmp_path: Path) -> None:

@@ -1,25 +1,21 @@
 """kraken's own trainer: {"train", "validation", "spec", "epochs", "settings": [{batch_size, threads, …}], "folder"}.
 
-Prints the seconds of each training epoch, validation left out, for each of the settings. ``train`` and ``validation``
-are paths of line images with ``.gt.txt`` beside them.
+Prints the seconds of each training epoch, validation left out, for each of the settings; none and the reason for one
+that kraken cannot train with. ``train`` and ``validation`` are paths of line images with ``.gt.txt`` beside them;
+without ``spec`` the network is kraken's default.
 """
 
 import json
 import sys
 import time
 import warnings
-from unittest.mock import MagicMock
 
-# kraken reads binary datasets with it, which are not used here; its current releases do not go with the older NumPy
-# that other peers of this environment need.
-sys.modules |= dict.fromkeys(("pyarrow", "pyarrow.compute"), MagicMock())
-
-import torch  # noqa: E402
-from kraken.configs import VGSLRecognitionTrainingConfig, VGSLRecognitionTrainingDataConfig  # noqa: E402
-from kraken.train import KrakenTrainer  # noqa: E402
-from kraken.train.vgsl import VGSLRecognitionDataModule, VGSLRecognitionModel  # noqa: E402
-from lightning.pytorch.callbacks import Callback  # noqa: E402
-from threadpoolctl import threadpool_limits  # noqa: E402
+import torch
+from kraken.configs import VGSLRecognitionTrainingConfig, VGSLRecognitionTrainingDataConfig
+from kraken.train import KrakenTrainer
+from kraken.train.vgsl import VGSLRecognitionDataModule, VGSLRecognitionModel
+from lightning.pytorch.callbacks import Callback
+from threadpoolctl import threadpool_limits
 
 warnings.filterwarnings("ignore")
 
@@ -40,23 +36,22 @@ class Clock(Callback):
         self.seconds.append(self.last - self.started)
 
 
-question = json.load(sys.stdin)
-answers = []
-for settings in question["settings"]:
+def train(question: dict, settings: dict) -> dict:
     torch.manual_seed(1)
     torch.set_num_threads(settings["threads"])
-    shared = dict(  # noqa: C408 - these are keywords
-        training_data=question["train"],
-        evaluation_data=question["validation"],
-        format_type="path",
-        batch_size=settings["batch_size"],
-        num_workers=settings["workers"],
-        spec=question["spec"],
-        epochs=question["epochs"],
-        num_threads=settings["threads"],
-        checkpoint_path=question["folder"],
-    )
+    shared = {
+        "training_data": question["train"],
+        "evaluation_data": question["validation"],
+        "format_type": "path",
+        "batch_size": settings["batch_size"],
+        "num_workers": settings["workers"],
+        "epochs": question["epochs"],
+        "num_threads": settings["threads"],
+        "checkpoint_path": question["folder"],
+        **({"spec": question["spec"]} if question["spec"] else {}),
+    }
     clock = Clock()
+    config = VGSLRecognitionTrainingConfig(**shared)
     trainer = KrakenTrainer(
         accelerator="cpu",
         devices=1,
@@ -67,10 +62,25 @@ for settings in question["settings"]:
         enable_summary=False,
         enable_checkpointing=False,
         num_sanity_val_steps=0,
+        gradient_clip_val=config.gradient_clip_val,
         callbacks=[clock],
     )
-    module = VGSLRecognitionModel(VGSLRecognitionTrainingConfig(**shared))
+    module = VGSLRecognitionModel(config)
     with threadpool_limits(limits=settings["threads"]):
         trainer.fit(module, VGSLRecognitionDataModule(VGSLRecognitionTrainingDataConfig(**shared)))
-    answers.append({"seconds": clock.seconds, "parameters": sum(each.numel() for each in module.net.parameters())})
-print(json.dumps(answers))
+    return {"seconds": clock.seconds, "parameters": sum(each.numel() for each in module.net.parameters())}
+
+
+def main() -> None:
+    question = json.load(sys.stdin)
+    answers = []
+    for settings in question["settings"]:
+        try:
+            answers.append(train(question, settings))
+        except RuntimeError as error:  # a precision that the processor has no kernel for, or no memory
+            answers.append({"seconds": [], "error": str(error).splitlines()[0]})
+        print(settings, answers[-1], file=sys.stderr, flush=True)
+    print(json.dumps(answers))
+
+
+main()

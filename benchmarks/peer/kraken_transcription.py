@@ -9,16 +9,12 @@ import sys
 import tempfile
 import time
 import warnings
-from unittest.mock import MagicMock
 
-# See kraken_training.py.
-sys.modules |= dict.fromkeys(("pyarrow", "pyarrow.compute"), MagicMock())
-
-import torch  # noqa: E402
-from kraken.configs import RecognitionInferenceConfig  # noqa: E402
-from kraken.containers import BBoxLine, Segmentation  # noqa: E402
-from kraken.lib.vgsl import TorchVGSLModel  # noqa: E402
-from PIL import Image  # noqa: E402
+import torch
+from kraken.configs import RecognitionInferenceConfig
+from kraken.containers import BBoxLine, Segmentation
+from kraken.lib.vgsl import TorchVGSLModel
+from PIL import Image
 
 warnings.filterwarnings("ignore")
 question = json.load(sys.stdin)

@@ -56,6 +56,8 @@ def scorer_of(folder: str | Path, settings: DecodingSettings) -> TextScorer | No
 def fused(alphabet: Alphabet, settings: DecodingSettings, language: Language) -> FusedSearch:
     """The search with a language model. Raises GlyphoneError where there is nothing for it to know."""
     words = None if settings.lexicon == "none" else language.words
+    if settings.hotwords and alphabet.direction == "rtl":
+        raise GlyphoneError("hotwords: not for a model of lines that read from right to left (text.direction rtl)")
     if language.ngrams is None and not settings.hotwords:
         raise GlyphoneError(
             "engine beam_lm: there is no language model (language.unit is none) and there are no hotwords"

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.alphabet import Alphabet
 from common.decoding import greedy
-from common.decoding.hypothesis import Hypothesis, assemble, checked
+from common.decoding.hypothesis import Hypothesis, assemble, checked, in_read_order
 from common.decoding.language_search import FusedBeam, LanguageSearch, TextScorer
 from common.decoding.settings import DecodingSettings
 
@@ -20,7 +20,7 @@ def decode(
     fused: LanguageSearch | None = None,
     scorer: TextScorer | None = None,
 ) -> Hypothesis:
-    """Decode the emissions of one sample; places are in emission slices.
+    """Decode the emissions of one sample; places are in emission slices, symbols in the order in which they are read.
 
     Args:
         log_probs: float32 [T, V] natural log-probabilities, blank 0; T may be 0: the empty text.
@@ -32,6 +32,18 @@ def decode(
         AlphabetError: a character of the whitelist is not in the alphabet.
         GlyphoneError: the engine's package is not installed.
     """
+    hypothesis = _decoded(log_probs, alphabet, settings, fused, scorer)
+    return in_read_order(hypothesis) if alphabet.direction == "rtl" else hypothesis
+
+
+def _decoded(
+    log_probs: np.ndarray,
+    alphabet: Alphabet,
+    settings: DecodingSettings,
+    fused: LanguageSearch | None,
+    scorer: TextScorer | None,
+) -> Hypothesis:
+    """``decode``, symbols in the order of slices."""
     log_probs = _masked(log_probs, alphabet, settings)
     if settings.engine == "greedy":
         labels, spans, score = greedy.search(log_probs)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from common.alphabet import BLANK
+from common.bidi import read_order
 from common.errors import GlyphoneError
 from common.text import TextSettings, normalise
 
@@ -32,7 +33,7 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Characters between white space; from the start of its first symbol to the end of its last.
+    """Characters between white space; from the start of its first symbol to the end of its last in the signal.
 
     Attributes:
         confidence: geometric mean of the confidences of its symbols, in [0, 1].
@@ -127,9 +128,21 @@ def words_of(symbols: Iterable[Symbol]) -> tuple[Word, ...]:
         elif letters:
             text = "".join(letter.text for letter in letters)
             confidence = geometric_mean([letter.confidence for letter in letters])
-            words.append(Word(text, letters[0].start, letters[-1].end, confidence))
+            start, end = min(each.start for each in letters), max(each.end for each in letters)
+            words.append(Word(text, start, end, confidence))
             letters = []
     return tuple(words)
+
+
+def in_read_order(hypothesis: Hypothesis) -> Hypothesis:
+    """A hypothesis whose symbols stand from left to right, of a line that reads from right to left, as it is read.
+
+    Places stay where they are, so those of the first symbols are the last in the picture.
+    """
+    order = read_order("".join(symbol.text for symbol in hypothesis.symbols))
+    symbols = tuple(hypothesis.symbols[place] for place in order)
+    text = "".join(symbol.text for symbol in symbols)
+    return replace(hypothesis, text=text, symbols=symbols, words=words_of(symbols))
 
 
 def in_units(hypothesis: Hypothesis, units_per_slice: float, length: float = math.inf) -> Hypothesis:

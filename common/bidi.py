@@ -1,0 +1,153 @@
+"""Order of characters in a line that reads from right to left, as a picture shows them from left to right.
+
+The implicit rules of Unicode's bidirectional algorithm (UAX 9: W1 to W7, N1, N2, I2 and L2) with the base direction
+right to left. Its controls count as neutrals, and brackets have no rule of their own (N0). A character keeps its code
+point wherever it stands: an opening bracket is one, whichever way it is drawn.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+# Neutrals in a stretch between letters for which all possible levels are tried, to find the order that was shown.
+MAX_TRIED = 8
+NUMBERS = ("EN", "AN")
+
+
+def shown_order(text: str) -> list[int]:
+    """Places of the characters of a text in the order in which its line shows them, from left to right.
+
+    ``[text[place] for place in shown_order(text)]`` is what a network reads from the left to the right of a picture.
+    """
+    return _turned(_levels(text))
+
+
+def as_shown(text: str) -> str:
+    """The characters of a text (logical order) as its line shows them from left to right."""
+    return "".join(text[place] for place in shown_order(text))
+
+
+def read_order(shown: str) -> list[int]:
+    """Places in a line, as it is shown from left to right, in the order in which they are read: the inverse.
+
+    The text that they give is shown as the line: ``as_shown(read) == shown``, wherever some order of the characters
+    is. Of several such texts one is taken.
+    """
+    backwards = shown[::-1]
+    # Letters of the base direction part the line: what stands between two of them is ordered by itself.
+    order: list[int] = []
+    before = "R"
+    start = 0
+    for place in range(len(backwards) + 1):
+        if place < len(backwards) and unicodedata.bidirectional(backwards[place]) not in ("R", "AL"):
+            continue
+        order += [start + each for each in _read_stretch(backwards[start:place], before, place == len(backwards))]
+        if place < len(backwards):
+            order.append(place)
+            before = unicodedata.bidirectional(backwards[place])
+        start = place + 1
+    return [len(shown) - 1 - place for place in order]
+
+
+def as_read(shown: str) -> str:
+    """The text (logical order) of a line as it is shown from left to right."""
+    return "".join(shown[place] for place in read_order(shown))
+
+
+def _read_stretch(stretch: str, before: str, ends: bool) -> list[int]:
+    """Places of a stretch without letters of the base direction, from right to left, in the order they are read."""
+    if not any(unicodedata.bidirectional(each) in ("L", *NUMBERS) for each in stretch):
+        return list(range(len(stretch)))
+    letter = "\u05d0" if before == "R" else "\u0627"
+    free = [place for place, each in enumerate(stretch) if unicodedata.bidirectional(each) not in ("L", *NUMBERS)]
+
+    def is_shown_so(order: Sequence[int]) -> bool:
+        text = letter + "".join(stretch[place] for place in order) + ("" if ends else "\u05d0")
+        return as_shown(text)[::-1] == letter + stretch + ("" if ends else "\u05d0")
+
+    fallback: list[int] | None = None
+    # All neutrals within a run of numbers or foreign letters belong to it, or none do, or any of them.
+    for levels in _choices(len(free)):
+        given = [2] * len(stretch)
+        for place, level in zip(free, levels, strict=True):
+            given[place] = level
+        order = _runs_turned(given)
+        if is_shown_so(order):
+            return order
+        fallback = fallback or order
+    return fallback or []
+
+
+def _choices(number: int) -> Iterator[tuple[int, ...]]:
+    yield (2,) * number
+    yield (1,) * number
+    if number <= MAX_TRIED:
+        yield from product((2, 1), repeat=number)
+
+
+def _levels(text: str) -> list[int]:
+    """Embedding level of each character: 1 as the base, 2 for numbers and what reads from left to right."""
+    types = [unicodedata.bidirectional(each) for each in text]
+    previous = "R"
+    for place, each in enumerate(types):  # W1: marks are as what they stand on
+        if each == "NSM":
+            types[place] = previous
+        previous = types[place]
+    strong = "R"
+    for place, each in enumerate(types):  # W2: numbers behind an Arabic letter
+        if each in ("L", "R", "AL"):
+            strong = each
+        elif each == "EN" and strong == "AL":
+            types[place] = "AN"
+    types = ["R" if each == "AL" else each for each in types]  # W3
+    for place in range(1, len(types) - 1):  # W4: a separator between two numbers
+        around = types[place - 1], types[place + 1]
+        if around == ("EN", "EN") and types[place] in ("ES", "CS"):
+            types[place] = "EN"
+        elif around == ("AN", "AN") and types[place] == "CS":
+            types[place] = "AN"
+    for start, end in _runs(types, ("ET",)):  # W5: signs beside European numbers
+        if "EN" in (types[start - 1 : start] + types[end : end + 1]):
+            types[start:end] = ["EN"] * (end - start)
+    strong = "R"
+    for place, each in enumerate(types):  # W7: numbers in foreign text
+        if each in ("L", "R"):
+            strong = each
+        elif each == "EN" and strong == "L":
+            types[place] = "L"
+    # W6, N1, N2: what is left takes the direction of both neighbours, or the base direction; numbers count as R.
+    levels = [2 if each in ("L", *NUMBERS) else 1 for each in types]
+    for start, end in _neutral_runs(types):
+        if start and end < len(types) and types[start - 1] == types[end] == "L":
+            levels[start:end] = [2] * (end - start)
+    return levels
+
+
+def _runs(types: Sequence[str], wanted: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Half-open places of the longest runs of these types."""
+    found: list[tuple[int, int]] = []
+    for place, each in enumerate(types):
+        if each not in wanted:
+            continue
+        if found and found[-1][1] == place:
+            found[-1] = (found[-1][0], place + 1)
+        else:
+            found.append((place, place + 1))
+    return found
+
+
+def _neutral_runs(types: Sequence[str]) -> list[tuple[int, int]]:
+    return _runs(types, tuple(set(types) - {"L", "R", *NUMBERS}))
+
+
+def _runs_turned(levels: Sequence[int]) -> list[int]:
+    """Places with each run of level 2 turned round."""
+    order = list(range(len(levels)))
+    for start, end in _runs([str(each) for each in levels], ("2",)):
+        order[start:end] = reversed(order[start:end])
+    return order
+
+
+def _turned(levels: Sequence[int]) -> list[int]:
+    """L2: runs of level 2 are turned round, then the whole line."""
+    return _runs_turned(levels)[::-1]
