@@ -5,7 +5,6 @@ handful of names.
 """
 
 import numpy as np
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from audio.sentences import DIGITS, LETTERS, MONTHS, ORDINALS, TEENS, TENS
 
@@ -33,6 +32,8 @@ def _pick(generator: np.random.Generator, words: tuple[str, ...]) -> str:
 
 
 def _spelled(generator: np.random.Generator) -> str:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # transcribing does without the package
+
     words = FREQUENCY_LISTS[SPELLED[generator.choice(len(SPELLED), p=SPELLED_SHARES)]]
     while True:
         word = words[generator.integers(len(words))].upper()

@@ -1,6 +1,7 @@
 """What all tests share: one thread a worker, no calls home, and the folder of real corpora where there is one."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 # Before any test module imports numpy or torch: two workers with two threads each would wait for each other.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+# A shell that starts the tests in the background has them ignore Ctrl-C, and the commands under test would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
