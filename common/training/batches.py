@@ -21,6 +21,29 @@ SLICE_MULTIPLE = 8
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """Second texts of samples that are mixed with others.
+
+    Attributes:
+        targets: int64 [sum of target lengths], one sample after the other.
+        target_lengths: int64 [B], 0 where a sample is not mixed.
+        weights: float32 [B], what the first text's loss counts; the second one's counts the rest of 1.
+    """
+
+    targets: Tensor
+    target_lengths: Tensor
+    weights: Tensor
+
+    def head(self, num_rows: int) -> "Seconds":
+        """Those of the first rows."""
+        lengths = self.target_lengths[:num_rows]
+        return Seconds(self.targets[: int(lengths.sum())], lengths, self.weights[:num_rows])
+
+    def to(self, device: torch.device) -> "Seconds":
+        return Seconds(self.targets.to(device), self.target_lengths.to(device), self.weights.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
     """One padded batch.
 
@@ -31,6 +54,7 @@ class Batch:
         targets: int64 [sum of target lengths], labels one sample after the other.
         target_lengths: int64 [B].
         first: rows of the step that come before, in other processes.
+        seconds: second texts; none where no sample is mixed.
     """
 
     rows: list[int]
@@ -39,6 +63,7 @@ class Batch:
     targets: Tensor
     target_lengths: Tensor
     first: int = 0
+    seconds: Seconds | None = None
 
     def padded(self, num_slices: int) -> "Batch":
         """With at least ``num_slices`` slices."""
@@ -55,11 +80,13 @@ class Batch:
             self.lengths[rows].clamp(max=slices),
             self.targets[: int(target_lengths.sum())],
             target_lengths,
+            seconds=self.seconds and self.seconds.head(max(1, num_rows)),
         )
 
     def to(self, device: torch.device) -> "Batch":
         names = ("slices", "lengths", "targets", "target_lengths")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        moved = replace(self, **{name: getattr(self, name).to(device) for name in names})
+        return replace(moved, seconds=self.seconds and self.seconds.to(device))
 
 
 def draw_rows(corpora: Sequence[str], settings: TrainingSettings, seed: int, epoch: int) -> np.ndarray:
@@ -126,15 +153,26 @@ def collate(
     padded = np.zeros((len(rows), padded_slices(max(lengths, default=1)), num_features), dtype=np.float32)
     for place, matrix in enumerate(matrices):
         padded[place, : len(matrix)] = matrix
-    flat = [label for target in targets for label in target]
+    labels, target_lengths = _flat(targets)
     return Batch(
         rows=[int(row) for row in rows],
         slices=torch.from_numpy(padded),
         lengths=torch.tensor(lengths, dtype=torch.int64),
-        targets=torch.tensor(flat, dtype=torch.int64),
-        target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
+        targets=labels,
+        target_lengths=target_lengths,
         first=first,
     )
+
+
+def with_seconds(batch: Batch, targets: Sequence[Sequence[int]], weights: np.ndarray) -> Batch:
+    """A batch with second texts [B], empty ones where a sample is not mixed, and the weights [B] of the first."""
+    return replace(batch, seconds=Seconds(*_flat(targets), torch.from_numpy(weights)))
+
+
+def _flat(targets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    labels = [label for target in targets for label in target]
+    lengths = [len(target) for target in targets]
+    return torch.tensor(labels, dtype=torch.int64), torch.tensor(lengths, dtype=torch.int64)
 
 
 def prefetch(make: Callable[[np.ndarray], Batch], plan: Sequence[np.ndarray]) -> Iterator[Batch]:

@@ -126,13 +126,34 @@ def compute_alone(precision: torch.dtype, network: Network, batch: Batch) -> Non
 
 
 def _losses(batch: Batch, log_probs: Tensor, lengths: Tensor, part: slice) -> Tensor:
-    """CTC losses [b] of some rows: log_probs [b, T', V], lengths [b]."""
-    start, stop = (int(batch.target_lengths[:row].sum()) for row in (part.start, part.stop))
+    """CTC losses [b] of some rows: log_probs [b, T', V], lengths [b].
+
+    Of a sample mixed with another λ · CTC(own text) + (1 - λ) · CTC(the other's) (Meng et al. 2021, arXiv 2102.12664).
+    """
+    losses = _ctc(batch.targets, batch.target_lengths, log_probs, lengths, part)
+    if batch.seconds is None:
+        return losses
+    weights = batch.seconds.weights[part].to(losses.dtype)
+    mixed = torch.nonzero(weights < 1)[:, 0]
+    if not len(mixed):
+        return losses
+    seconds = _ctc(batch.seconds.targets, batch.seconds.target_lengths, log_probs, lengths, part, mixed)
+    return (weights * losses).index_add(0, mixed, (1 - weights[mixed]) * seconds)
+
+
+def _ctc(
+    targets: Tensor, target_lengths: Tensor, log_probs: Tensor, lengths: Tensor, part: slice, rows: Tensor | None = None
+) -> Tensor:
+    """Losses of the rows of a part, or of some of them, whose neighbours then have no targets."""
+    start, stop = (int(target_lengths[:row].sum()) for row in (part.start, part.stop))
+    target_lengths = target_lengths[part]
+    if rows is not None:
+        log_probs, lengths, target_lengths = log_probs[rows], lengths[rows], target_lengths[rows]
     return torch.nn.functional.ctc_loss(
         log_probs.transpose(0, 1),  # [b, T', V] -> [T', b, V]
-        batch.targets[start:stop],
+        targets[start:stop],
         lengths,
-        batch.target_lengths[part],
+        target_lengths,
         reduction="none",
     )
 
