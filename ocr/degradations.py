@@ -109,7 +109,7 @@ def jpeg(slices: np.ndarray, ground: float, strength: float, generator: np.rando
         return slices
     grey = ((slices - low) * (255 / (high - low)) + 0.5).astype(np.uint8)
     _, data = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    back = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.float32)
+    back = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.float32)
     return back * np.float32((high - low) / 255) + np.float32(low)
 
 
@@ -134,14 +134,17 @@ def degrade(
 ) -> np.ndarray:
     """Each degradation with a strength above 0, with this probability: float32 [T, F] of float32 [T, F].
 
-    Whether one is chosen and what it draws hangs on no other: each has a child of the generator of its own.
+    Whether one is chosen and what it draws hangs on no other: each has a generator of its own, by its place in the
+    table.
     """
     low, high = float(slices.min()), float(slices.max())
     if high <= low:
         return slices
-    for own, (name, change) in zip(generator.spawn(len(DEGRADATIONS)), DEGRADATIONS.items(), strict=True):
-        if strengths[name] and own.random() < probability:
-            slices = change(slices, ground, strengths[name], own)
+    chosen = generator.random(len(DEGRADATIONS)) < probability
+    seeds = generator.integers(2**63, size=len(DEGRADATIONS)).tolist()
+    for number, (name, change) in enumerate(DEGRADATIONS.items()):
+        if chosen[number] and strengths[name]:
+            slices = change(slices, ground, strengths[name], np.random.default_rng(seeds[number]))
     return np.clip(slices, low, high, dtype=np.float32)
 
 

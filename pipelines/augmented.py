@@ -103,7 +103,7 @@ def _with(augment: Any, changes: Sequence[str]) -> Any:
 
 def _alone(augment: Any) -> list[tuple[str, Any]]:
     """Each change that is on, alone: (its name and strength, the settings with all others off)."""
-    how = getattr(type(augment), "HOW", frozenset())
+    how: frozenset[str] = getattr(type(augment), "HOW", frozenset())
     tree = augment.model_dump()
     certain = {"probability": 1.0} if "probability" in how else {}
     names = [name for name, value in tree.items() if name not in how and value]

@@ -57,7 +57,7 @@ class Feed:
         """For the log; empty where no sample is joined or mixed."""
         parts = []
         if self.settings.joined:
-            share = np.mean([(self.joins[0].followers[rows] != ALONE).mean() for rows in self.plans[0]])
+            share = (self.joins[0].followers[np.concatenate(self.plans[0])] != ALONE).mean()
             parts.append(f"{share:.0%} of the first epoch's samples are joined with another, by {self.separator!r}")
         if self.settings.mixup:
             parts.append(f"{self.settings.mixup:.0%} of all samples are mixed with another of their batch")
