@@ -77,6 +77,12 @@ def infeasible(store: Store, network: Network) -> list[Rejection]:
     return rejections
 
 
+def _augmenting(kind: Modality) -> list[Path]:
+    """The modules that change samples in training: ``augment.py`` and, where there is one, ``degradations.py``."""
+    augment = ROOT / f"{kind.augment.__module__.replace('.', '/')}.py"
+    return [path for path in (augment, augment.with_name("degradations.py")) if path.is_file()]
+
+
 def state_folder(
     name: str, stores: dict[str, Store], chosen: SimpleNamespace, kind: Modality, warm_start: str = ""
 ) -> Path:
@@ -87,7 +93,7 @@ def state_folder(
     and memory, is left out: a run goes on with another number of processes.
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
-    code += ROOT.glob(f"{kind.augment.__module__.replace('.', '/')}.py")
+    code += _augmenting(kind)
     key = fingerprint(
         {
             "seed": chosen.seed,

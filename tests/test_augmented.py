@@ -1,5 +1,6 @@
 """The sheet of augmented samples shows what training sees, and a mistake on the command line is one line."""
 
+import ast
 import base64
 import io
 import re
@@ -16,6 +17,7 @@ from common.store import Store, StoreWriter
 from pipelines import augmented
 from pipelines.augmented_page import LEAST_HEIGHT_PX
 from pipelines.modalities import modality
+from pipelines.training_data import _augmenting
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -113,3 +115,12 @@ def test_nothing_on_is_said(world: str) -> None:
     off = [f"--set={name}=0" for name in augment.model_dump() if name not in augment.HOW]
     with pytest.raises(GlyphoneError, match="--each has none to show"):
         augmented.main([world, "--each", *off])
+
+
+def test_the_code_that_changes_samples_is_part_of_the_resume_state() -> None:
+    """Whatever of a room its augment.py imports."""
+    for name in ("audio", "ocr"):
+        watched = {path.stem for path in _augmenting(modality(name))}
+        tree = ast.parse((ROOT / name / "augment.py").read_text(encoding="utf-8"))
+        modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert watched == {"augment", *(each.partition(".")[2] for each in modules if each.startswith(f"{name}."))}

@@ -1,6 +1,7 @@
 """Samples joined with and mixed with others: texts, lengths, chance, and nothing of it where it is off."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -215,6 +216,30 @@ def test_a_mixed_batch_holds_both_texts_of_each_sample():
             ]
             assert others and place not in others
     assert num_mixed > 15
+
+
+def test_shares_of_two_processes_are_the_batch_of_one():
+    """Also where a sample is mixed with one of the other process."""
+    samples = toy(40, 0)
+    more = {"joined": 0.5, "joined_slices": 80, "mixup": 0.7}
+
+    def noisy(slices, random):
+        return slices + random.normal(size=slices.shape).astype(np.float32)
+
+    whole = feed_of(samples, more, augment=noisy)
+    halves = [feed_of(samples, more, augment=noisy) for _ in range(2)]
+    for rank, half in enumerate(halves):
+        half.group = SimpleNamespace(size=2, rank=rank)
+    for rows in whole.plans[1]:
+        batch, parts = whole.make(1, rows), [half.make(1, rows) for half in halves]
+        assert [row for part in parts for row in part.rows] == batch.rows
+        for name in ("targets", "target_lengths", "weights"):
+            joined = torch.cat([getattr(part.seconds, name) for part in parts])
+            assert torch.equal(joined, getattr(batch.seconds, name))
+        for part in parts:
+            for place in range(len(part.rows)):
+                length = int(part.lengths[place])
+                assert torch.equal(part.slices[place, :length], batch.slices[part.first + place, :length])
 
 
 def test_the_loss_of_a_mixture_is_that_of_both_texts_weighed():
