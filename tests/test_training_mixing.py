@@ -12,10 +12,11 @@ from test_training import FAST, toy
 from test_training_parts import make_network, outcome
 
 from common.alphabet import Alphabet, needed_slices
+from common.modality import generator
 from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
 from common.training import feed as feeding
-from common.training.batches import collate, with_seconds
+from common.training.batches import collate, plan_epoch, with_seconds
 from common.training.feed import Feed
 from common.training.loop import train
 from common.training.mixing import ALONE, Partners, draw_joins, draw_mixtures, join, mix
@@ -216,6 +217,29 @@ def test_a_mixed_batch_holds_both_texts_of_each_sample():
             ]
             assert others and place not in others
     assert num_mixed > 15
+
+
+def test_with_both_off_batches_are_those_of_the_samples_alone():
+    samples = toy(50, 0)
+
+    def noisy(slices, random):
+        return slices[: len(slices) - random.integers(2)] + random.normal(size=6).astype(np.float32)
+
+    feed = feed_of(samples, {"joined_slices": 80, "joined_gap": 3, "mixup_alpha": 2.0}, augment=noisy)
+    alphabet = Alphabet("abc")
+    for epoch in range(2):
+        expected = plan_epoch(np.arange(50), samples.lengths, feed.settings, 7, epoch)
+        assert len(feed.plans[epoch]) == len(expected) and feed.sentence() == ""
+        for rows, own in zip(feed.plans[epoch], expected, strict=True):
+            batch = feed.make(epoch, rows)
+            matrices = [
+                noisy(samples.matrices[row].astype(np.float32), generator(7, f"augment {epoch}", samples.ids[row]))
+                for row in own
+            ]
+            alone = collate(own, matrices, [alphabet.encode(samples.texts[row]) for row in own], 6)
+            assert batch.seconds is None and batch.rows == alone.rows
+            for name in ("slices", "lengths", "targets", "target_lengths"):
+                assert torch.equal(getattr(batch, name), getattr(alone, name))
 
 
 def test_shares_of_two_processes_are_the_batch_of_one():
