@@ -15,7 +15,7 @@ from common.network import Network
 from common.samples import Rejection
 from common.store import Store
 from common.training.checkpoint import digest_files, fingerprint
-from common.training.loop import Samples
+from common.training.samples import Samples
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(".state")
@@ -59,6 +59,7 @@ def read_split(store: Store, without: set[str]) -> Samples:
         texts=[store.texts[row] for row in rows],
         lengths=store.lengths[rows],
         matrices=Matrices(store, rows),
+        groups=[store.groups[row] for row in rows],
     )
 
 
@@ -76,6 +77,12 @@ def infeasible(store: Store, network: Network) -> list[Rejection]:
     return rejections
 
 
+def _augmenting(kind: Modality) -> list[Path]:
+    """The modules that change samples in training: ``augment.py`` and, where there is one, ``degradations.py``."""
+    augment = ROOT / f"{kind.augment.__module__.replace('.', '/')}.py"
+    return [path for path in (augment, augment.with_name("degradations.py")) if path.is_file()]
+
+
 def state_folder(
     name: str, stores: dict[str, Store], chosen: SimpleNamespace, kind: Modality, warm_start: str = ""
 ) -> Path:
@@ -86,7 +93,7 @@ def state_folder(
     and memory, is left out: a run goes on with another number of processes.
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
-    code += ROOT.glob(f"{kind.augment.__module__.replace('.', '/')}.py")
+    code += _augmenting(kind)
     key = fingerprint(
         {
             "seed": chosen.seed,
