@@ -15,7 +15,7 @@ from common.network import Network
 from common.samples import Rejection
 from common.store import Store
 from common.training.checkpoint import digest_files, fingerprint
-from common.training.loop import Samples
+from common.training.samples import Samples
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(".state")

@@ -20,7 +20,8 @@ from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
 from common.training import loop
 from common.training.batches import collate, draw_rows, padded_slices, padding_share, plan_epoch
-from common.training.loop import Samples, train
+from common.training.loop import train
+from common.training.samples import Samples
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 

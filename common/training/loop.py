@@ -26,6 +26,7 @@ from common.training.footprint import give_back, highest_bytes, processes_here
 from common.training.memory import MemoryPlan, plan_memory
 from common.training.precision import choose_precision
 from common.training.processes import Group, join, leave
+from common.training.samples import Samples
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 from common.training.step import Machine, average, compute_alone, make_optimizer, shares, step
@@ -33,17 +34,6 @@ from common.training.validation import validate
 
 # Between two times that free memory is given back: it takes half a second where there is much of it.
 GIVE_BACK_S = 60.0
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What the loop needs of a split: matrices [T, F], any sequence that gives them one by one, and their rows."""
-
-    ids: Sequence[str]
-    corpora: Sequence[str]
-    texts: Sequence[str]
-    lengths: np.ndarray
-    matrices: Sequence[np.ndarray]
 
 
 @dataclass
@@ -158,6 +148,9 @@ def train(
     memory = group.tell(_memory_plan(network, train_samples, plans, make, settings, precision, group, state))
     say(memory.sentence())
     machine = Machine(network, optimizer, settings, precision, group, memory)
+    if train_samples.stream is not None:
+        left = [rows for plan in plans for rows in plan][progress.step :]
+        train_samples.stream.expect(row for rows in left for row in rows[shares(len(rows), group.size)[group.rank]])
 
     while progress.epoch < settings.epochs:
         plan = plans[progress.epoch]
@@ -266,6 +259,8 @@ def _memory_plan(
 
 def _plan(samples: Samples, settings: TrainingSettings, seed: int, epoch: int) -> list[np.ndarray]:
     rows = draw_rows(samples.corpora, settings, seed, epoch)
+    if samples.stream is not None:
+        rows = samples.stream.of_epoch(rows, epoch)
     return plan_epoch(rows, samples.lengths, settings, seed, epoch)
 
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.training.stream_settings import StreamSettings
+
 
 class TrainingSettings(BaseModel):
     """How a network is trained. A *slice* here is an input slice, before the front end's strides."""
@@ -29,6 +31,8 @@ class TrainingSettings(BaseModel):
     patience: int = Field(0, ge=0)  # epochs without a better validation error before an early stop; 0 is off
     # Samples drawn anew for each epoch, by corpus; a corpus that is not named is used whole.
     draw: dict[str, int] = {}
+    # Samples made while training, beside the stored ones.
+    stream: StreamSettings = Field(default_factory=StreamSettings)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it
     device: Literal["auto", "cpu", "cuda"] = "auto"
     num_threads: int = Field(0, ge=0)  # of a process; 0: all usable cores
