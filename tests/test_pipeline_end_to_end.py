@@ -16,7 +16,7 @@ from benchmarks.recipes import override
 from benchmarks.workspace import commit, copy_tree, environment
 
 MODALITIES = ("audio", "ocr")
-STAGES = ("prepare", "extract", "train", "lm", "tune", "evaluate", "report")
+STAGES = ("prepare", "extract", "pretrain", "train", "lm", "tune", "evaluate", "report")
 RECIPE = "tests/recipes/mini.yaml"
 # What eight epochs of the miniature reach with room to spare; a network that learned nothing stays at 0.8 to 1.
 MOST_CHARACTER_ERRORS = {"audio": 0.65, "ocr": 0.4}

@@ -32,7 +32,7 @@ class TrainingSettings(BaseModel):
     # Samples drawn anew for each epoch, by corpus; a corpus that is not named is used whole.
     draw: dict[str, int] = {}
     # Samples made while training, beside the stored ones.
-    stream: StreamSettings = Field(default_factory=StreamSettings)
+    stream: StreamSettings = StreamSettings()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it
     device: Literal["auto", "cpu", "cuda"] = "auto"
     num_threads: int = Field(0, ge=0)  # of a process; 0: all usable cores

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.mapping import map_beside, map_ordered
-from common.modality import generator
 from common.samples import Sample
 
 # Recipes that are made once to learn how long a text becomes, spread over all epochs.
@@ -34,7 +33,10 @@ class Stream:
         recipe: id → sample, by nothing but the id.
         make: job → slices [T, F], pure and picklable; it runs in other processes.
         least_slices: text → slices that it needs.
+
+    Attributes:
         first: rows that come before, of samples that are stored.
+        licence: of what is made.
     """
 
     def __init__(
@@ -45,14 +47,14 @@ class Stream:
         make: Callable[[Job], np.ndarray],
         least_slices: Callable[[str], int],
         num_workers: int,
-        first: int = 0,
     ) -> None:
-        self.num_samples, self.num_epochs, self.first = num_samples, num_epochs, first
+        self.num_samples, self.num_epochs, self.first = num_samples, num_epochs, 0
         self._recipe, self._make, self._least = recipe, make, least_slices
         self._num_workers = num_workers
         self._made: Generator[np.ndarray, None, None] | None = None
         self._order: Iterator[int] = iter(())
         self.ids = [stream_id(*divmod(place, num_samples)) for place in range(num_samples * num_epochs)]
+        self.licence = recipe(self.ids[0]).licence
         self.texts = [recipe(each).text for each in self.ids]
         self.lengths = self._estimated_lengths()
 
@@ -73,7 +75,7 @@ class Stream:
             self._made = map_beside(self._make, map(self._job, order), self._num_workers)
 
     def matrix(self, row: int) -> np.ndarray:
-        """Slices float32 [T, F] of a row: the next one that is expected; any other row before ``expect``, made here.
+        """Slices [T, F] of a row: the next one that is expected; any other row before ``expect``, made here.
 
         Raises:
             GlyphoneError: it cannot be made, or a worker died.
@@ -103,12 +105,10 @@ class Stream:
 
     def _estimated_lengths(self) -> np.ndarray:
         """Slices int64 [N] of each row by its text, from a few that are made."""
-        probes = np.unique(np.linspace(0, len(self.ids) - 1, NUM_PROBES).astype(int)) if self.ids else np.zeros(0, int)
+        probes = np.unique(np.linspace(0, len(self.ids) - 1, NUM_PROBES).astype(int))
         made = map_ordered(self._make, [self._job(self.first + int(each)) for each in probes], num_workers=1)
         lengths = np.array([len(each) for each in made], dtype=float)
-        counts = np.array([_counts(text) for text in self.texts], dtype=float).reshape(len(self.texts), -1)
-        if not len(counts):
-            return np.zeros(0, np.int64)
+        counts = np.array([_counts(text) for text in self.texts], dtype=float)
         # Relative errors count: a batch of short samples is as dear as one of long ones.
         weights = 1 / np.maximum(lengths, 1)
         known, *_ = np.linalg.lstsq(counts[probes] * weights[:, None], lengths * weights, rcond=1e-6)
@@ -133,22 +133,6 @@ class Joined(Sequence[np.ndarray]):
 
     def __getitem__(self, row: int) -> np.ndarray:  # type: ignore[override]  # nobody slices them
         return self.stored[row] if row < self.stream.first else self.stream.matrix(row)
-
-
-def made_slices(job: Job, make: Callable[[Sample], np.ndarray]) -> np.ndarray:
-    """Slices [T, F] of a job, at least ``job.least``: shorter ones are drawn out, as of a slow speaker or wide face."""
-    slices = make(job.sample)
-    if len(slices) >= job.least:
-        return slices
-    places = np.linspace(0, len(slices) - 1, job.least)
-    lower = places.astype(np.intp).clip(0, max(0, len(slices) - 2))
-    share = (places - lower).astype(np.float32)[:, None]
-    return slices[lower] * (1 - share) + slices[np.minimum(lower + 1, len(slices) - 1)] * share
-
-
-def stream_generator(seed: int, sample_id: str) -> np.random.Generator:
-    """Random numbers of a recipe."""
-    return generator(seed, "stream", sample_id)
 
 
 def _counts(text: str) -> tuple[int, ...]:

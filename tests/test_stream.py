@@ -1,0 +1,199 @@
+"""Streams: each sample by its id alone, in order whatever the workers, learnt from, resumed to the same weights."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.alphabet import Alphabet, needed_slices
+from common.errors import GlyphoneError
+from common.modality import generator
+from common.network import Network
+from common.samples import Sample
+from common.training.loop import train
+from common.training.samples import Samples
+from common.training.settings import TrainingSettings
+from common.training.stream import Job, Joined, Stream, stream_id
+from pipelines.stream_making import drawn_out
+from tests.test_training import FAST, SMALL, toy
+
+SETTINGS = TrainingSettings(**{**FAST.model_dump(), "epochs": 3, "checkpoint_minutes": 0})
+
+
+def recipe(sample_id: str, purpose: str = "a") -> Sample:
+    random = generator(1, purpose, sample_id)
+    text = "".join(random.choice(list("abc"), size=random.integers(1, 6)))
+    return Sample(sample_id, "synthesis:1:x", text, "g", "train", licence="CC0")
+
+
+def make(job: Job, failing: str = "") -> np.ndarray:
+    if job.sample.id == failing:
+        raise GlyphoneError(f"sample {failing}: cannot be made")
+    random = generator(1, "make", job.sample.id)
+    patterns = np.eye(3, 6, dtype=np.float32).repeat(2, axis=1)[:, :6] * 3
+    rows = [np.concatenate([np.tile(patterns["abc".index(c)], (3, 1)), np.zeros((2, 6))]) for c in job.sample.text]
+    matrix = np.concatenate(rows)
+    return (matrix + 0.3 * random.normal(size=matrix.shape)).astype(np.float16)
+
+
+def stream(num_workers: int = 1, num_samples: int = 30, num_epochs: int = 3, work=make) -> Stream:
+    return Stream(num_samples, num_epochs, recipe, work, needed_slices, num_workers)
+
+
+def beside(stored: Samples, made: Stream) -> Samples:
+    made.first = len(stored.ids)
+    return Samples(
+        [*stored.ids, *made.ids],
+        [*stored.corpora, *["stream"] * len(made)],
+        [*stored.texts, *made.texts],
+        np.concatenate([stored.lengths, made.lengths]),
+        Joined(stored.matrices, made),
+        made,
+    )
+
+
+def run(state: Path, num_workers: int = 1, stored: int = 20, chosen: TrainingSettings = SETTINGS):
+    torch.manual_seed(3)
+    network = Network(SMALL, 6, 4)
+    with stream(num_workers, num_epochs=chosen.epochs) as made:
+        samples = beside(toy(stored, 0), made)
+        return train(network, samples, toy(20, 1), Alphabet("abc"), chosen, lambda x, _: x, 7, state)
+
+
+def children() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())]
+
+
+@given(num_samples=st.integers(1, 9), num_epochs=st.integers(1, 4), first=st.integers(0, 5))
+@settings(max_examples=25, deadline=None)
+def test_every_row_of_a_stream_is_in_one_epoch_and_stored_ones_in_all(num_samples, num_epochs, first):
+    made = Stream(num_samples, num_epochs, recipe, make, needed_slices, 1)
+    made.first = first
+    rows = np.arange(first + num_samples * num_epochs)
+    count = Counter(int(row) for epoch in range(num_epochs) for row in made.of_epoch(rows, epoch))
+    assert all(count[row] == (num_epochs if row < first else 1) for row in rows)
+    assert made.texts == [recipe(stream_id(e, i)).text for e in range(num_epochs) for i in range(num_samples)]
+    assert (made.lengths >= [needed_slices(text) for text in made.texts]).all()
+
+
+def test_order_and_content_are_the_same_for_any_number_of_workers():
+    order = np.random.default_rng(0).permutation(90)
+    found = []
+    for num_workers in (1, 3):
+        with stream(num_workers) as made:
+            made.expect(order)
+            found.append([made.matrix(row) for row in order])
+    alone = stream()
+    for row, one, three in zip(order, *found, strict=True):
+        assert np.array_equal(one, three) and np.array_equal(one, alone.matrix(row))
+        assert one.dtype == three.dtype
+
+
+def test_lengths_are_foreseen_from_texts():
+    made = stream(num_samples=400)
+    lengths = np.array([len(made.matrix(row)) for row in range(60)])
+    assert np.abs(made.lengths[:60] / lengths - 1).mean() < 0.05  # five slices a letter, as the toy has them
+
+
+def test_workers_wait_for_who_asks_and_end_with_the_stream(tmp_path):
+    """Back-pressure: without anybody asking again, only a few chunks ahead are made."""
+    made = stream(1, num_samples=200, work=partial(counted, folder=str(tmp_path)))
+    made.expect(range(600))
+    made.matrix(0)
+    deadline = time.monotonic() + 20
+    while len(list(tmp_path.iterdir())) < 12 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert len([each for each in tmp_path.iterdir() if int(each.name.split("-")[1]) != os.getpid()]) <= 20
+    assert children()
+    made.close()
+    assert not children()
+
+
+def counted(job: Job, folder: str) -> np.ndarray:
+    (Path(folder) / f"{job.sample.id.replace('/', '.')}-{os.getpid()}").touch()
+    return make(job)
+
+
+def test_an_error_in_a_worker_comes_out_as_its_one_line(tmp_path):
+    bad = stream_id(1, 7)
+    with (
+        stream(work=partial(make, failing=bad)) as made,
+        pytest.raises(GlyphoneError, match=f"sample {bad}: cannot be made"),
+    ):
+        made.expect(range(90))
+        for row in range(90):
+            made.matrix(row)
+    assert not children()
+
+
+def test_a_stream_beside_stored_samples_is_learnt_and_its_workers_change_nothing(tmp_path):
+    one, two = run(tmp_path / "1", 1), run(tmp_path / "2", 2)
+    assert one.progress.history == two.progress.history
+    assert all(torch.equal(one.weights[name], two.weights[name]) for name in one.weights)
+    long = TrainingSettings(**{**SETTINGS.model_dump(), "epochs": 14, "checkpoint_minutes": 9.0})
+    alone = run(tmp_path / "3", 1, stored=0, chosen=long)
+    assert alone.progress.best_error < 0.3 < alone.progress.history[0]["validation_cer"]
+    assert multiprocessing.active_children() == []
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from tests import test_stream
+from common.training import loop
+steps = 0
+real = loop.step
+def step(*arguments):
+    global steps
+    steps += 1
+    if steps == {kill_at}:
+        import psutil
+        print(*[each.pid for each in test_stream.children()], flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+loop.step = step
+if __name__ == "__main__":
+    test_stream.run(Path({state!r}))
+"""
+
+
+def test_killed_and_resumed_ends_in_the_same_weights_and_leaves_no_worker(tmp_path):
+    whole = run(tmp_path / "whole")
+    root, script = Path(__file__).parent.parent, tmp_path / "killed.py"
+    for kill_at in (2, 5):
+        script.write_text(KILLED.format(root=str(root), kill_at=kill_at, state=str(tmp_path / "cut")), "utf-8")
+        done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=root)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        workers = [int(each) for each in done.stdout.split()]
+        assert workers
+        deadline = time.monotonic() + 20
+        while any(map(psutil.pid_exists, workers)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(map(psutil.pid_exists, workers))
+    resumed = run(tmp_path / "cut")
+    assert resumed.progress.history == whole.progress.history
+    assert all(torch.equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
+
+
+@given(num=st.integers(1, 12), least=st.integers(0, 40))
+@settings(max_examples=40, deadline=None)
+def test_too_few_slices_are_drawn_out_between_their_ends(num, least):
+    slices = np.random.default_rng(num).normal(size=(num, 3)).astype(np.float32)
+    longer = drawn_out(slices, least)
+    assert len(longer) == max(num, least)
+    assert np.allclose(longer[0], slices[0]) and (longer.shape[0] == 1 or np.allclose(longer[-1], slices[-1]))
+    assert longer.min() >= slices.min() - 1e-6 and longer.max() <= slices.max() + 1e-6
