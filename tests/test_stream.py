@@ -19,37 +19,16 @@ from hypothesis import strategies as st
 
 from common.alphabet import Alphabet, needed_slices
 from common.errors import GlyphoneError
-from common.modality import generator
 from common.network import Network
-from common.samples import Sample
 from common.training.loop import train
 from common.training.samples import Samples
 from common.training.settings import TrainingSettings
-from common.training.stream import Job, Joined, Stream, stream_id
+from common.training.stream import Joined, Stream, stream_id
 from pipelines.stream_making import drawn_out
+from tests.stream_world import counted, make, recipe, stream
 from tests.test_training import FAST, SMALL, toy
 
 SETTINGS = TrainingSettings(**{**FAST.model_dump(), "epochs": 3, "checkpoint_minutes": 0})
-
-
-def recipe(sample_id: str, purpose: str = "a") -> Sample:
-    random = generator(1, purpose, sample_id)
-    text = "".join(random.choice(list("abc"), size=random.integers(1, 6)))
-    return Sample(sample_id, "synthesis:1:x", text, "g", "train", licence="CC0")
-
-
-def make(job: Job, failing: str = "") -> np.ndarray:
-    if job.sample.id == failing:
-        raise GlyphoneError(f"sample {failing}: cannot be made")
-    random = generator(1, "make", job.sample.id)
-    patterns = np.eye(3, 6, dtype=np.float32).repeat(2, axis=1)[:, :6] * 3
-    rows = [np.concatenate([np.tile(patterns["abc".index(c)], (3, 1)), np.zeros((2, 6))]) for c in job.sample.text]
-    matrix = np.concatenate(rows)
-    return (matrix + 0.3 * random.normal(size=matrix.shape)).astype(np.float16)
-
-
-def stream(num_workers: int = 1, num_samples: int = 30, num_epochs: int = 3, work=make) -> Stream:
-    return Stream(num_samples, num_epochs, recipe, work, needed_slices, num_workers)
 
 
 def beside(stored: Samples, made: Stream) -> Samples:
@@ -120,11 +99,6 @@ def test_workers_wait_for_who_asks_and_end_with_the_stream(tmp_path):
     assert children()
     made.close()
     assert not children()
-
-
-def counted(job: Job, folder: str) -> np.ndarray:
-    (Path(folder) / f"{job.sample.id.replace('/', '.')}-{os.getpid()}").touch()
-    return make(job)
 
 
 def test_an_error_in_a_worker_comes_out_as_its_one_line(tmp_path):
