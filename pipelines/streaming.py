@@ -78,6 +78,11 @@ def recipe_of(
     make_recipe = reader.recipe
     draw = None
     if stream.ngrams:
+        if not texts:
+            raise GlyphoneError(
+                f"{kind.name}.{purpose}.stream.ngrams: {stream.ngrams:g}: there is no training text that was read and "
+                "not made; allowed: 0"
+            )
         most = max(map(len, texts), default=1)
         draw = sampler(texts, stream.ngram_unit, stream.ngram_order, most=most)
 

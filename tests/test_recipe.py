@@ -19,7 +19,8 @@ from pipelines.settings import load, read
 from tests.toy.workspace import rows, write_corpus
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("default", "an4", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech")
+PRETRAINED = ("an4_pretrained", "iiit5k_pretrained", "fraktur_pretrained")
+NAMES = ("default", "an4", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech", *PRETRAINED)
 
 
 @pytest.fixture
@@ -221,3 +222,21 @@ def test_recipes_of_the_repository(name: str, tmp_path: Path, monkeypatch: pytes
     recipe.write_params(tree, tmp_path / "params.yaml")
     for modality in tree["modalities"]:
         assert read(modality, "corpora", path=tmp_path / "params.yaml").corpora
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_recipe_over_another_differs_from_it_by_what_it_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    tree, base = recipe.compose(name), recipe.compose(name.removesuffix("_pretrained"))
+    assert recipe.BASE not in tree and tree["recipe"] == name
+    (modality,) = tree["modalities"]
+    chosen = tree[modality].pop("pretraining")
+    assert chosen["stream"]["samples"] > 0 and "pretraining" not in base[modality]
+    assert json.dumps(tree[modality], default=str) == json.dumps(base[modality], default=str)
+
+
+def test_a_recipe_over_itself_is_refused(workspace: Path) -> None:
+    (workspace / "recipes" / "round.yaml").write_text("over: about\n")
+    (workspace / "recipes" / "about.yaml").write_text("over: round\n")
+    with pytest.raises(GlyphoneError, match="over: 'round': allowed: the name of another recipe"):
+        recipe.compose("round")
