@@ -1,29 +1,30 @@
 """From a recipe to its slices, in the processes beside a training; no torch is imported here."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.errors import GlyphoneError, SampleError
+from common.modality import Modality
 from common.store_format import halve
 from common.training.stream import Job
-from pipelines.modalities import modality
 
 # A sample that cannot be made is tried with other chances so often: another room, another size of letters.
 MAX_TRIES = 8
 
 
-def make(job: Job, name: str, front: Any) -> np.ndarray:
-    """Slices float16 [T, F] of a job of modality ``name``; a pure function. ``front`` is the modality's SliceSettings.
+def make(job: Job, module: str, front: Any) -> np.ndarray:
+    """Slices float16 [T, F] of a job; a pure function. ``module`` exports the modality, ``front`` is its SliceSettings.
 
     Where there are fewer than ``job.least``, they are drawn out, as of a slow speaker or a wide face.
 
     Raises:
         GlyphoneError: it cannot be made, not even with other chances.
     """
-    kind = modality(name)
+    kind: Modality = import_module(module).MODALITY
     for attempt in range(MAX_TRIES):
         tried = replace(job.sample, id=job.sample.id + f"/again{attempt}" * bool(attempt))
         try:

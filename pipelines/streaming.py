@@ -19,7 +19,7 @@ from common.text import TextSettings, normalise
 from common.training.samples import Samples
 from common.training.stream import Joined, Stream
 from common.training.stream_settings import StreamSettings
-from pipelines.modalities import modality
+from pipelines.modalities import MODULES, modality
 from pipelines.settings import stream_reader
 from pipelines.stream_making import make
 
@@ -47,7 +47,7 @@ def open_stream(
         training.stream.samples,
         training.epochs,
         recipe_of(modality(name), training.stream, chosen.text, section, chosen.seed, texts),
-        partial(make, name=name, front=front),
+        partial(make, module=MODULES[name], front=front),
         least_slices(Network(chosen.network, num_features, 2)),  # the number of labels does not matter
         training.stream.num_workers,
     )

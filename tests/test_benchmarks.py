@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import cells
+from benchmarks import cells, learning_curve
 from benchmarks.__main__ import benchmarks
 from benchmarks.processes import watch
 from benchmarks.recipes import override
@@ -37,6 +37,7 @@ NAMES = {
     "training_vs_kraken",
     "transcription_vs_kraken",
     "kill_resume",
+    "learning_curve",
     "padding_invariance",
     "beam100_vs_fast_ctc_decode",
     "beam100_v100_vs_fast_ctc_decode",
@@ -231,3 +232,22 @@ def test_packed_network_is_the_same_network() -> None:
     theirs = packed(network, plain_front_end=False)(x, lengths)[0].detach()
     for row, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(ours[row, :length], theirs[row, :length], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("samples", "speed", "minutes", "epochs"),
+    [(125, 50.0, 10.0, 120), (2000, 50.0, 10.0, 15), (2000, 1.0, 1.0, 1), (0, 1.0, 1.0, 60)],
+)
+def test_every_training_of_a_learning_curve_has_its_minutes(
+    samples: int, speed: float, minutes: float, epochs: int
+) -> None:
+    assert learning_curve.epochs_of(samples, speed, minutes) == epochs
+
+
+def test_settings_of_a_learning_curve_are_read_and_mistakes_named() -> None:
+    assert learning_curve.numbers_of("125,0") == (125, 0) and learning_curve.numbers_of("") == learning_curve.SAMPLES
+    found = learning_curve.settings_of("pretraining.stream.samples=20,network.dropout=0.5,text.case=lower")
+    assert found == {"pretraining.stream.samples": 20, "network.dropout": 0.5, "text.case": "lower"}
+    for function, text in ((learning_curve.numbers_of, "many"), (learning_curve.settings_of, "epochs")):
+        with pytest.raises(GlyphoneError, match=f"'{text}': allowed are"):
+            function(text)

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.decoding.compiled import compiled
 from common.language.kneser_ney import MAX_ORDER, train
-from common.language.ngrams import BEGIN, END, ROOT, UNKNOWN, LanguageError, Ngrams, child, step
+from common.language.ngrams import END, ROOT, UNKNOWN, LanguageError, Ngrams, child, step
 from common.language.text import SPACE_TOKEN, tokens_of
 
 # Texts drawn before giving up to find one that is long enough.
@@ -38,9 +38,8 @@ def sampler(
 
 
 def sums_of(model: Ngrams) -> np.ndarray:
-    """Sums float64 [N + 1] of the probabilities of all n-grams before each, those that must not be drawn left out."""
+    """Sums float64 [N + 1] of the probabilities of all n-grams before each."""
     probabilities = np.where(np.isnan(model.table.log_prob), 0.0, 10.0 ** model.table.log_prob.astype(float))
-    probabilities[np.isin(model.table.token, [model.numbers[UNKNOWN], model.numbers[BEGIN]])] = 0.0
     return np.concatenate([[0.0], np.cumsum(probabilities)])
 
 
@@ -51,7 +50,7 @@ def sample(model: Ngrams, sums: np.ndarray, unit: str, generator: np.random.Gene
         sums: ``sums_of(model)``.
         unit: of the model's tokens, word or char.
     """
-    numbers = draw(model.table, sums, model.begin, model.numbers[END], generator, most + 1)
+    numbers = draw(model.table, sums, model.begin, model.numbers[UNKNOWN], model.numbers[END], generator, most + 1)
     tokens = [model.tokens[number] for number in numbers]
     if unit == "word":
         while len(tokens) > 1 and len(" ".join(tokens)) > most:
@@ -71,12 +70,12 @@ def _long_enough(
 
 
 @compiled
-def draw(table, sums, state, end, generator, most):
+def draw(table, sums, state, unknown, end, generator, most):
     """The tokens of a sentence, at least one and at most ``most``, without its end."""
     tokens = np.empty(most, np.int64)
     count = 0
     while count < most:
-        token = draw_token(table, sums, state, generator)
+        token = draw_token(table, sums, state, unknown, generator)
         if token == end:
             if count:
                 break
@@ -88,8 +87,8 @@ def draw(table, sums, state, end, generator, most):
 
 
 @compiled
-def draw_token(table, sums, state, generator):
-    """A token by its probability in a state; <unk> and <s> are not drawn."""
+def draw_token(table, sums, state, unknown, generator):
+    """A token by its probability in a state; for <unk> another one is drawn."""
     path = np.empty(_PATH, np.int64)
     path[0] = state
     level = 0
@@ -118,6 +117,9 @@ def draw_token(table, sums, state, generator):
             if found >= 0 and not np.isnan(table.log_prob[found]):
                 taken = place
                 break
-        if taken == level:
+        if taken < level:
+            level = taken + 1
+        elif token == unknown:
+            level = 0
+        else:
             return token
-        level = taken + 1
