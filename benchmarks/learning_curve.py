@@ -7,7 +7,7 @@ The table goes to standard error and into ``detail``; rows that are done are rea
 pretraining over the error without, at the smallest number of the first recipe.
 
 ``GLYPHONE_CURVE=fraktur,an4`` names recipes, ``GLYPHONE_CURVE_SAMPLES=125,250,0`` the numbers (0: all),
-``GLYPHONE_CURVE_MINUTES=10`` the minutes of a training, ``GLYPHONE_CURVE_SET=pretraining.epochs=2,network.num_layers=1``
+``GLYPHONE_CURVE_MINUTES=10`` the minutes of a training, ``GLYPHONE_CURVE_SET=pretraining.epochs=2,network.cell=gru``
 settings of the modality for a miniature. Test data is not touched.
 """
 

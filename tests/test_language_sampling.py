@@ -50,4 +50,4 @@ def test_without_texts_there_is_nothing_to_draw_from():
     with pytest.raises(LanguageError, match="there is no text"):
         sampler([], "char", 3)
     with pytest.raises(LanguageError, match="none had 9 characters"):
-        sampler(["a"], "word", 2, least=9)(np.random.default_rng(0))
+        sampler(["ab"], "char", 2, least=9, most=5)(np.random.default_rng(0))
