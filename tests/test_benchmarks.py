@@ -38,6 +38,7 @@ NAMES = {
     "transcription_vs_kraken",
     "kill_resume",
     "learning_curve",
+    "stream_speed",
     "padding_invariance",
     "beam100_vs_fast_ctc_decode",
     "beam100_v100_vs_fast_ctc_decode",
