@@ -103,7 +103,10 @@ def state_folder(
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
     front_end = kind.augment.__module__.replace(".", "/")
-    code += (ROOT / front_end).parent.rglob("*.py") if stream is not None else ROOT.glob(f"{front_end}.py")
+    if stream is None:
+        code += ROOT.glob(f"{front_end}.py")
+    else:
+        code += [*(ROOT / front_end).parent.rglob("*.py"), *ROOT.glob("pipelines/stream*.py")]
     key = fingerprint(
         {
             "seed": chosen.seed,
