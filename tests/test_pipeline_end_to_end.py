@@ -175,7 +175,7 @@ def test_all_up_to_the_evaluation_give_the_same_bytes_twice(copy: Copy) -> None:
         shutil.rmtree(copy.folder / folder)
     shutil.rmtree(copy.folder / ".state", ignore_errors=True)
     for modality in MODALITIES:
-        for stage in ("prepare", "extract", "train", "lm", "tune"):
+        for stage in ("prepare", "extract", "pretrain", "train", "lm", "tune"):
             copy.run(f"pipelines.{stage}", modality)
     again = copy.digests(*folders)
     names = {name for name in before if not name.endswith(".gitignore")}
