@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from common.errors import GlyphoneError, SettingsError
 from pipelines import recipe
@@ -230,8 +231,8 @@ def test_a_recipe_over_another_differs_from_it_by_what_it_says(name: str, monkey
     tree, base = recipe.compose(name), recipe.compose(name.removesuffix("_pretrained"))
     assert recipe.BASE not in tree and tree["recipe"] == name
     (modality,) = tree["modalities"]
-    chosen = tree[modality].pop("pretraining")
-    assert chosen["stream"]["samples"] > 0 and "pretraining" not in base[modality]
+    chosen, off = (each[modality].pop("pretraining") for each in (tree, base))
+    assert chosen["stream"]["samples"] > 0 and off == {"stream": {"samples": 0}}
     assert json.dumps(tree[modality], default=str) == json.dumps(base[modality], default=str)
 
 
@@ -240,3 +241,12 @@ def test_a_recipe_over_itself_is_refused(workspace: Path) -> None:
     (workspace / "recipes" / "about.yaml").write_text("over: round\n")
     with pytest.raises(GlyphoneError, match="over: 'round': allowed: the name of another recipe"):
         recipe.compose("round")
+
+
+def test_params_have_every_section_that_a_stage_of_dvc_names() -> None:
+    """DVC refuses a stage whose section is missing, also where all of its settings have defaults."""
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"].values()
+    params = load(ROOT / "params.yaml")
+    for each in {key for stage in stages for key in stage["params"] if key.startswith("${item.modality}.")}:
+        for name in params["modalities"]:
+            assert each.removeprefix("${item.modality}.") in params[name], (name, each)
