@@ -47,6 +47,8 @@ class Feed:
         alone, partners = nobody_joined(samples.lengths), Partners(samples) if settings.joined else None
         for epoch in range(settings.epochs):
             rows = draw_rows(samples.corpora, settings, seed, epoch)
+            if samples.stream is not None:
+                rows = samples.stream.of_epoch(rows, epoch)
             joins = alone
             if partners:
                 joins = draw_joins(rows, samples, partners, settings, self.separator, self._emitted, seed, epoch)
@@ -71,12 +73,18 @@ class Feed:
         """Slices of the longest of these rows, before augmentation."""
         return int(self.joins[epoch].lengths[rows].max())
 
+    def expect(self, step: int) -> None:
+        """Have a stream make what this process asks for from a step of the training on, in that order."""
+        if self.samples.stream is not None:
+            left = [(epoch, rows) for epoch, plan in enumerate(self.plans) for rows in plan][step:]
+            self.samples.stream.expect(row for epoch, rows in left for row in self._asked(epoch, rows))
+
     def make(self, epoch: int, rows: np.ndarray) -> Batch:
         """This process's share of a batch."""
-        share = shares(len(rows), self.group.size)[self.group.rank]
+        share = self._share(rows)
         own, num_views = rows[share], self.settings.num_views
         places, weights = self._mixtures(epoch, rows)
-        seen = {row: self._views(epoch, row) for row in self._asked(rows, share, places)}
+        seen = {row: self._views(epoch, row) for row in self._asked(epoch, rows)}
         matrices: list[np.ndarray] = []
         seconds: list[Sequence[int]] = []
         for row, place, weight in zip(own, places[share], weights[share], strict=True):
@@ -98,8 +106,16 @@ class Feed:
             return np.full(len(rows), ALONE), np.ones(len(rows), np.float32)
         return draw_mixtures([self.samples.ids[row] for row in rows], self.settings, self.seed, epoch)
 
-    def _asked(self, rows: np.ndarray, share: slice, places: np.ndarray) -> list[int]:
+    def _share(self, rows: np.ndarray) -> slice:
+        """Places of this process's own samples in a batch."""
+        return shares(len(rows), self.group.size)[self.group.rank]
+
+    def _asked(self, epoch: int, rows: np.ndarray) -> list[int]:
         """Rows of a batch that this process makes: its own, then those of others that its own are mixed with."""
+        share = self._share(rows)
+        if self.group.size == 1:
+            return rows.tolist()
+        places, _ = self._mixtures(epoch, rows)
         others = [place for place in places[share] if place != ALONE and not share.start <= place < share.stop]
         return [*rows[share].tolist(), *rows[list(dict.fromkeys(others))].tolist()]
 

@@ -147,6 +147,7 @@ def train(
     memory = group.tell(_memory_plan(network, objective, feed, settings, precision, group, state))
     say(memory.sentence())
     machine = Machine(network, optimizer, settings, precision, group, memory, objective)
+    feed.expect(progress.step)
 
     while progress.epoch < settings.epochs:
         plan = feed.plans[progress.epoch]

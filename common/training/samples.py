@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.training.stream import Stream
+
 
 @dataclass(frozen=True)
 class Samples:
     """Rows of a split, and what belongs to them.
 
     Attributes:
-        lengths: int64 [N], slices.
+        lengths: int64 [N], slices; of a stream's samples an estimate.
         matrices: [T, F] each, in any sequence that gives them one by one.
         groups: speaker, book, …; empty: a corpus is one group.
+        stream: what of it is made while training, and stands behind the rest.
     """
 
     ids: Sequence[str]
@@ -22,3 +25,4 @@ class Samples:
     lengths: np.ndarray
     matrices: Sequence[np.ndarray]
     groups: Sequence[str] = ()
+    stream: Stream | None = None

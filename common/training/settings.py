@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from common.training.stream_settings import StreamSettings
 
 
 class TrainingSettings(BaseModel):
@@ -51,6 +53,8 @@ class TrainingSettings(BaseModel):
     # both texts (MixSpeech, arXiv 2102.12664, mixes 0.15). λ is drawn from Beta(α, α), the greater of λ and 1 - λ.
     mixup: float = Field(0.0, ge=0, le=1)
     mixup_alpha: float = Field(0.5, gt=0, le=100)
+    # Samples made while training, beside the stored ones; mixup goes with it, joined does not.
+    stream: StreamSettings = StreamSettings()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it
     device: Literal["auto", "cpu", "cuda"] = "auto"
     num_threads: int = Field(0, ge=0)  # of a process; 0: all usable cores
@@ -65,6 +69,16 @@ class TrainingSettings(BaseModel):
     # New character: the one of the model whose weights it starts from. New ones that are not named start near zero.
     new_characters: dict[str, str] = {}
     max_nonfinite: int = Field(20, ge=0)  # batches with a loss that is no number before training stops
+
+    @field_validator("stream")
+    @classmethod
+    def _joins_nothing(cls, value: StreamSettings, info: ValidationInfo) -> StreamSettings:
+        if value.samples and info.data.get("joined"):
+            raise ValueError(
+                f"{value.samples} samples with joined {info.data['joined']:g}: lengths of streamed samples are "
+                "estimates, by which no pair can be chosen; allowed: one of the two"
+            )
+        return value
 
     @property
     def num_views(self) -> int:
