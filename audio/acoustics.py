@@ -1,6 +1,7 @@
 """What lies between a mouth and a file: a room, noise, a line. Waveforms are float32 [N] at rate_hz."""
 
 import numpy as np
+import scipy.fft
 import scipy.signal
 
 # Ratio of the direct sound's energy to that of the echoes, in dB: about a metre from the microphone.
@@ -38,6 +39,26 @@ def band_limited(waveform: np.ndarray, rate_hz: int, band_hz: tuple[float, float
         return waveform
     sections = scipy.signal.butter(4, band_hz, "bandpass", fs=rate_hz, output="sos")
     return scipy.signal.sosfilt(sections, waveform).astype(np.float32)
+
+
+def through_microphone(
+    waveform: np.ndarray, rate_hz: int, deviation_db: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Sound by a microphone whose curve is drawn: its gain at eight frequencies, an octave apart, and lines between."""
+    gains_db = deviation_db * generator.standard_normal(8)
+    frequencies_hz = rate_hz / 2 * 2.0 ** np.arange(-7, 1)
+    spectrum = scipy.fft.rfft(waveform, scipy.fft.next_fast_len(len(waveform), real=True))
+    places_hz = np.linspace(1.0, rate_hz / 2, len(spectrum))
+    curve_db = np.interp(np.log(places_hz), np.log(frequencies_hz), gains_db)
+    size = 2 * (len(spectrum) - 1)
+    changed = scipy.fft.irfft(spectrum * (10 ** (curve_db / 20)).astype(np.float32), size)
+    return changed[: len(waveform)].astype(np.float32)
+
+
+def clipped(waveform: np.ndarray, share: float) -> np.ndarray:
+    """Sound whose peaks are cut at a share of the greatest."""
+    limit = share * np.abs(waveform).max()
+    return waveform.clip(-limit, limit)
 
 
 def _coloured(num_samples: int, generator: np.random.Generator, exponent: float) -> np.ndarray:

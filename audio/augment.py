@@ -3,18 +3,24 @@
 All work on normalised slices (mean 0 and variance 1 a feature), in numpy. Every change is a setting; 0 switches it off.
 """
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 EQUALISER_TERMS = 4
 VOICE_SHARE = 4  # of the features: the lowest quarter, up to some 600 Hz, where voice is and fricatives are not
 VOICE_DEPTHS = (1.0, 2.5)
+# Time masks of the longest sample where their number hangs on the length.
+MAX_ADAPTIVE_MASKS = 20
 
 
 class AugmentSettings(BaseModel):
     """How far slices are changed; each range is drawn from anew for each sample and epoch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # Fields that say how a change is done, not whether.
+    HOW: ClassVar[frozenset[str]] = frozenset({"time_mask_slices", "time_mask_share", "frequency_mask_share"})
 
     # Cut: up to this share of the slices at each end, where a recorder set in late or an editor trimmed too much.
     edge_cut: float = Field(0.0, ge=0, le=0.3)
@@ -39,6 +45,12 @@ class AugmentSettings(BaseModel):
     num_time_masks: int = Field(2, ge=0, le=50)
     time_mask_slices: int = Field(25, ge=0, le=1_000)
     time_mask_share: float = Field(0.15, ge=0, le=0.9)
+    # Masks of time a slice instead of num_time_masks, at most 20: longer samples get more (Park et al. 2020, arXiv
+    # 1912.05533: 0.04). They share time_mask_share among them. 0 is off.
+    adaptive_time_masks: float = Field(0.0, ge=0, le=0.5)
+    # Time warping: a point of the middle half is moved by up to this share of the sample, what is before and behind it
+    # is stretched or pressed; the length stays. SpecAugment's, which moves it by 40 or 80 slices. 0 is off.
+    time_warp: float = Field(0.0, ge=0, le=0.2)
     # Up to so many masks of frequency, each of at most this share of the features.
     num_frequency_masks: int = Field(2, ge=0, le=20)
     frequency_mask_share: float = Field(0.2, ge=0, le=0.9)
@@ -52,13 +64,18 @@ def augment(
 ) -> np.ndarray:
     """Changed slices float32 [T', F] of slices float32 [T, F], which stay as they are.
 
-    T' = round(T / factor) without a cut, at least 1. The same state of the generator gives the same result. Cut and
-    tempo are drawn from it, all behind them from ``surface`` where that is given.
+    T' = round(T / factor) without a cut, at least 1; 0 where T is. A fresh generator of the same seed gives the same
+    result. Cut, tempo and warp are drawn from it, all behind them from ``surface`` where that is given. What
+    ``time_warp`` draws comes from a child of the generator, so all other changes are what they are without it.
     """
+    if not len(slices):
+        return slices.astype(np.float32)
     changed = _cut(slices, settings.edge_cut, generator)
     if settings.voice_cut:
         changed = _cut_to_voice(changed, settings.voice_cut, generator.spawn(1)[0])
     changed = _speed(changed, settings.speed_change, generator)
+    if settings.time_warp:
+        changed = _time_warp(changed, settings.time_warp, generator.spawn(1)[0])
     generator = generator if surface is None else surface
     changed = _vocal_tract(changed, settings.vocal_tract_change, generator)
     changed = _equalised(changed, settings.equaliser, generator)
@@ -91,6 +108,15 @@ def _speed(slices: np.ndarray, change: float, generator: np.random.Generator) ->
     num_wanted = max(1, round(num_slices / generator.uniform(1 - change, 1 + change)))
     # Middles of slices stay middles of slices.
     positions = (np.arange(num_wanted) + 0.5) * (num_slices / num_wanted) - 0.5
+    return _interpolated(slices, positions)
+
+
+def _time_warp(slices: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    """One point in time moved, both ends kept, linear between (Park et al. 2019, arXiv 1904.08779)."""
+    last = len(slices) - 1
+    point = generator.uniform(0.25, 0.75)
+    moved = point + generator.uniform(-share, share)
+    positions = np.interp(np.arange(len(slices)), (0, moved * last, last), (0, point * last, last))
     return _interpolated(slices, positions)
 
 
@@ -140,12 +166,15 @@ def _tone_and_noise(slices: np.ndarray, settings: AugmentSettings, generator: np
 
 
 def _mask_time(slices: np.ndarray, settings: AugmentSettings, generator: np.random.Generator) -> None:
-    if not settings.num_time_masks:
-        return
     num_slices = len(slices)
+    number = settings.num_time_masks
+    if settings.adaptive_time_masks:
+        number = min(MAX_ADAPTIVE_MASKS, int(settings.adaptive_time_masks * num_slices))
+    if not number:
+        return
     # The share is split among the masks, so their sum can't exceed it.
-    widest = min(settings.time_mask_slices, int(settings.time_mask_share * num_slices / settings.num_time_masks))
-    for _ in range(settings.num_time_masks):
+    widest = min(settings.time_mask_slices, int(settings.time_mask_share * num_slices / number))
+    for _ in range(number):
         width = int(generator.integers(widest + 1))
         first = int(generator.integers(num_slices - width + 1))
         slices[first : first + width] = 0

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from common.errors import SampleError
 
 
@@ -18,6 +20,10 @@ class Condition:
         snr_db: of the speech to the noise.
         band_hz: of the line, or None for the whole band.
         level_db: peak below full scale.
+        melody: movement of the pitch about its middle × this, in octaves; 0 is monotonous.
+        breath_db: breath of the voice louder by this.
+        microphone_db: standard deviation of a microphone's curve at eight frequencies.
+        clipping: level that peaks are cut at, as share of the greatest; 1 is none.
     """
 
     tempo: tuple[float, float] = (0.9, 1.1)
@@ -28,6 +34,10 @@ class Condition:
     snr_db: tuple[float, float] = (20.0, 30.0)
     band_hz: tuple[float, float] | None = None
     level_db: tuple[float, float] = (-12.0, -3.0)
+    melody: tuple[float, float] | None = None
+    breath_db: tuple[float, float] | None = None
+    microphone_db: tuple[float, float] | None = None
+    clipping: tuple[float, float] | None = None
 
 
 TRAIN = {
@@ -58,6 +68,10 @@ TEST = {
 }
 SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 CONDITIONS: dict[str, Condition] = TRAIN | VALIDATION | TEST
+# Another voice, room, noise and microphone for each recording: what a network sees that is to hear real ones later. Its
+# noises are those of TRAIN, its voices wider than those of any split.
+VARIED = "varied"
+VARIED_NOISES = ("white", "pink", "brown", "hum", "babble")
 
 
 def condition(name: str) -> Condition:
@@ -65,4 +79,32 @@ def condition(name: str) -> Condition:
     try:
         return CONDITIONS[name]
     except KeyError:
-        raise SampleError("unreadable", f"condition {name!r} is none of {', '.join(CONDITIONS)}") from None
+        raise SampleError("unreadable", f"condition {name!r} is none of {', '.join(CONDITIONS)}, {VARIED}") from None
+
+
+def varied(generator: np.random.Generator) -> Condition:
+    """A condition drawn from wide ranges. A long vocal tract mostly goes with a low voice, as in people."""
+    height = generator.normal(0, 1)  # of the voice
+    pitch = float(np.clip(0.85 * 2 ** (0.38 * height + 0.12 * generator.normal()), 0.42, 1.6))
+    tract = float(np.clip(0.97 * np.exp(0.06 * height + 0.04 * generator.normal()), 0.8, 1.22))
+    tempo = float(np.clip(np.exp(0.16 * generator.normal()), 0.65, 1.5))
+    room_s = float(generator.uniform(0.08, 0.7)) if generator.random() < 0.5 else 0.0
+    noisy, band = generator.random() < 0.7, generator.random() < 0.2
+    noise = VARIED_NOISES[int(generator.integers(len(VARIED_NOISES)))] if noisy else ""
+    snr_db = float(generator.uniform(8, 35))
+    band_hz = (float(generator.uniform(80, 350)), float(generator.uniform(3000, 7000))) if band else None
+    clipping = float(generator.uniform(0.3, 0.9)) if generator.random() < 0.1 else 1.0
+    return Condition(
+        tempo=(tempo, tempo),
+        pitch=(pitch, pitch),
+        vocal_tract=(tract, tract),
+        reverberation_s=(room_s, room_s),
+        noise=noise,
+        snr_db=(snr_db, snr_db),
+        band_hz=band_hz,
+        level_db=(-40.0, -1.0),
+        melody=(0.2, 1.8),
+        breath_db=(-6.0, 9.0),
+        microphone_db=(0.0, 6.0),
+        clipping=(clipping, clipping),
+    )

@@ -4,6 +4,9 @@ Texts are upper-case words; a single letter stands for its name. No word sounds 
 that could stand in its place.
 """
 
+import re
+from functools import lru_cache
+
 import numpy as np
 
 DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
@@ -30,6 +33,8 @@ VERBS = ("OPEN", "CLOSE", "START", "STOP", "CHECK", "SHOW")
 SWITCHES = ("ON", "OFF", "UP", "DOWN")
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 SHORT = ("YES", "NO", "HELP", "REPEAT", "CANCEL", "GO")
+# Rank r of the dictionary is drawn in proportion to 1 / (r + RANK_OFFSET): flatter than speech, for rarer words.
+RANK_OFFSET = 30.0
 
 
 def sentence(generator: np.random.Generator) -> str:
@@ -41,6 +46,28 @@ def sentence(generator: np.random.Generator) -> str:
 def digit(generator: np.random.Generator) -> str:
     """One digit, as people enter them one by one."""
     return _pick(generator, DIGITS)
+
+
+def phrase(generator: np.random.Generator) -> str:
+    """One to six English words by their frequency in films and in an encyclopedia, for more than a grammar's words."""
+    words, cumulative = _dictionary()
+    places = np.searchsorted(cumulative, generator.random(int(generator.integers(1, 7))))
+    return " ".join(words[min(int(place), len(words) - 1)] for place in places)
+
+
+@lru_cache(maxsize=1)
+def _dictionary() -> tuple[list[str], np.ndarray]:
+    """Words of two letters or more by falling frequency, and their cumulative probabilities."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    ranks: dict[str, int] = {}
+    for name in ("us_tv_and_film", "english_wikipedia"):
+        for rank, word in enumerate(FREQUENCY_LISTS[name]):
+            if re.fullmatch(r"[a-z]{2,}", word):
+                ranks[word.upper()] = min(rank, ranks.get(word.upper(), rank))
+    words = sorted(ranks, key=lambda word: (ranks[word], word))
+    weights = 1 / (np.arange(len(words)) + RANK_OFFSET)
+    return words, np.cumsum(weights / weights.sum())
 
 
 def vocabulary() -> list[str]:

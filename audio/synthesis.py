@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import scipy.signal
 
-from audio.acoustics import band_limited, noise, reverberated, with_noise
-from audio.conditions import Condition, condition
+from audio.acoustics import band_limited, clipped, noise, reverberated, through_microphone, with_noise
+from audio.conditions import VARIED, Condition, condition, varied
 from audio.reading import Sound
 from common.errors import SampleError
 from common.modality import generator
@@ -25,6 +25,8 @@ VOICE_RATE_HZ = 24_000
 # Silence before and after the words; what is quieter than this share of the peak counts as silence.
 MARGIN_S = (0.05, 0.15)
 TRIM_SHARE = 0.003
+# The voice takes a lower pitch for none.
+VOICED_HZ = 40.0
 
 # The names of letters in the voice's phonemes; spelled out, since it would read A as the article.
 LETTERS = {
@@ -43,8 +45,8 @@ def synthesise(sample: Sample) -> Sound:
         SampleError: the path is not of this form, the condition is unknown, or the text can't be spoken.
     """
     seed, name, cut = _parsed(sample.path)
-    chosen = condition(name)
     random = generator(seed, f"synthesis {name}", sample.id)
+    chosen = varied(random) if name == VARIED else condition(name)
     spoken = _spoken(sample, chosen, random)
     before, after = (np.zeros(round(random.uniform(*MARGIN_S) * RATE_HZ), np.float32) for _ in range(2))
     waveform = spoken if cut else np.concatenate([before, spoken, after])
@@ -52,7 +54,11 @@ def synthesise(sample: Sample) -> Sound:
     if chosen.noise:
         added = noise(chosen.noise, len(waveform), RATE_HZ, random)
         waveform = with_noise(waveform, added, random.uniform(*chosen.snr_db))
+    if chosen.microphone_db:
+        waveform = through_microphone(waveform, RATE_HZ, random.uniform(*chosen.microphone_db), random)
     waveform = band_limited(waveform, RATE_HZ, chosen.band_hz)
+    if chosen.clipping:
+        waveform = clipped(waveform, random.uniform(*chosen.clipping))
     level = 10 ** (random.uniform(*chosen.level_db) / 20)
     return Sound((waveform * (level / np.abs(waveform).max())).astype(np.float32), RATE_HZ)
 
@@ -77,10 +83,24 @@ def _spoken(sample: Sample, chosen: Condition, random: np.random.Generator) -> n
     outputs = voice.sess.run(None, {"ids": np.asarray([[0, *ids, 0]], np.int64), "speed": tempo})
     harmonic, phase, breath, free, free_phase, pitch_hz = (output[0] for output in outputs)
     pitch_hz = pitch_hz * np.float32(random.uniform(*chosen.pitch))
+    if chosen.melody:
+        pitch_hz = _with_melody(pitch_hz, random.uniform(*chosen.melody))
+    if chosen.breath_db:  # natural logarithms of magnitudes
+        breath = breath + np.float32(random.uniform(*chosen.breath_db) * np.log(10) / 20)
     positions = _tract_positions(len(harmonic), random.uniform(*chosen.vocal_tract))
     harmonic, breath, free = (_warped(envelope, positions) for envelope in (harmonic, breath, free))
     waveform = dsp.synth(harmonic, phase, breath, free, free_phase, pitch_hz, random)
     return _trimmed(scipy.signal.resample_poly(waveform, RATE_HZ // 8_000, VOICE_RATE_HZ // 8_000))
+
+
+def _with_melody(pitch_hz: np.ndarray, factor: float) -> np.ndarray:
+    """Pitch [frames] whose distance in octaves from its middle is × factor; 0 stays, it is no voice."""
+    voiced = pitch_hz > VOICED_HZ
+    if not voiced.any():
+        return pitch_hz
+    octaves = np.log2(np.where(voiced, pitch_hz, 1.0))
+    middle = np.median(octaves[voiced])
+    return np.where(voiced, 2 ** (middle + factor * (octaves - middle)), pitch_hz).astype(np.float32)
 
 
 def _trimmed(waveform: np.ndarray) -> np.ndarray:

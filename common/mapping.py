@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -65,6 +65,18 @@ def map_ordered(
         else:
             results = _on_processes(function, _chunks(items, chunk_size), num_workers)
     return _with_progress(results, len(items) if isinstance(items, Sized) else None, progress)
+
+
+def map_beside(
+    function: Callable[[Item], Result], items: Iterable[Item], num_workers: int, chunk_size: int = 4
+) -> Generator[Result, None, None]:
+    """As ``map_ordered``, in processes of their own even for one worker, and without a bar.
+
+    They stay a few chunks ahead of who asks, and no more. Closing the generator ends them; so does the parent's end.
+    """
+    with closing(_on_processes(function, _chunks(items, chunk_size), num_workers)) as chunks:
+        for results in chunks:
+            yield from results
 
 
 def usable_cores() -> int:
@@ -148,7 +160,7 @@ def _ordered(
 
 def _on_processes(
     function: Callable[[Item], Result], chunks: Iterator[list[Item]], num_workers: int
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     # Spawned and not forked: threads, and torch with them, do not survive a fork.
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())

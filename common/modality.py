@@ -86,11 +86,14 @@ class CorpusReader:
             empty string where the corpus has no fixed one: prepare then splits by group.
         missing: (settings, root) → the official archives whose content is not below root yet, for ``--download``;
             None where the corpus has no open address with a checksum.
+        recipe: (settings, seed, sample id, text or None) → one generated training sample by these alone, of a text of
+            its own or the given one, for streams; None where a reader reads.
     """
 
     Settings: type[BaseModel]
     read: Callable[[Any, Path, int], Iterable[Sample]]
     missing: Callable[[Any, Path], list[Archive]] | None = None
+    recipe: Callable[[Any, int, str, str | None], Sample] | None = None
 
 
 def generator(seed: int, purpose: str, sample_id: str) -> np.random.Generator:

@@ -119,3 +119,25 @@ def _choose(members: Sequence[str], shares: Mapping[str, float], seed: int) -> d
             left.remove(bundle)
             num_taken += sizes[bundle]
     return {bundle: chosen.get(bundle, "train") for bundle in order}
+
+
+def limit_training(samples: Sequence[Sample], most: int, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """At most so many training samples that are not synthetic, and those that were left out; each in their order.
+
+    Groups are taken in the order of the hash of their names, of the last one the samples in the order of the hash of
+    their ids. So what a number keeps is part of what a larger number keeps, whatever the order of the samples.
+    """
+    real = [each for each in samples if each.split == "train" and not each.is_synthetic]
+    if not most or len(real) <= most:
+        return list(samples), []
+
+    def place(sample: Sample) -> tuple[bytes, str, bytes, str]:
+        group = "\0".join((sample.corpus, *_group_node(sample)))
+        return _hash(seed, group), group, _hash(seed, sample.id), sample.id
+
+    out = {each.id for each in sorted(real, key=place)[most:]}
+    return [each for each in samples if each.id not in out], [each for each in samples if each.id in out]
+
+
+def _hash(seed: int, name: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0training\0{name}".encode()).digest()

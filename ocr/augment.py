@@ -1,10 +1,13 @@
 """Changing slices of training images, so that the network sees each differently each time: SpecAugment's image twin."""
 
 import math
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+
+from ocr.degradations import DEGRADATIONS, degrade
 
 cv2.setNumThreads(0)
 
@@ -16,6 +19,8 @@ class AugmentSettings(BaseModel):
     """Ranges; a value is drawn for each sample from [-range, range] or [0, range]. Zero switches a change off."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # Fields that say how a change is done, not whether.
+    HOW: ClassVar[frozenset[str]] = frozenset({"probability", "column_mask", "row_mask", "min_share"})
 
     # Geometry, all done by one remapping. Shares are of the height unless said otherwise.
     rotation_degrees: float = Field(2.0, ge=0, le=45)
@@ -25,7 +30,7 @@ class AugmentSettings(BaseModel):
     stretch: float = Field(0.2, ge=0, le=0.9)  # wider or narrower by up to the factor 1 + stretch: T' changes
     keystone: float = Field(0.12, ge=0, le=0.9)  # one end of the text higher than the other, as share
     bend: float = Field(0.06, ge=0, le=0.5)  # baseline bent up or down in the middle
-    elastic: float = Field(0.03, ge=0, le=0.3)  # smooth displacement
+    elastic: float = Field(0.03, ge=0, le=0.3)  # nodes of a grid moved by up to this (Wigington et al. 2017)
     # Degradations, each applied with ``probability``.
     probability: float = Field(0.25, ge=0, le=1)
     morphology: float = Field(0.6, ge=0, le=1)  # thicken or thin strokes, blended by up to this share
@@ -36,6 +41,14 @@ class AugmentSettings(BaseModel):
     gamma: float = Field(0.4, ge=0, le=2)  # exponent up to 1 + gamma or its inverse
     contrast: float = Field(0.4, ge=0, le=0.95)  # weakened by up to this share
     inversion: float = Field(0.03, ge=0, le=1)  # this: the probability of swapping ink and ground
+    # More of them, of ``ocr/degradations.py``, after the geometry and before those above; each with ``probability``.
+    stroke_px: int = Field(0, ge=0, le=7)  # erosion or dilation in full, greatest side of the kernel beyond 1
+    fading: float = Field(0.0, ge=0, le=1)  # patches of weak ink, by up to this share
+    blots: float = Field(0.0, ge=0, le=5)  # spots of ink and holes in it, up to so many a stretch as long as high
+    bleed_through: float = Field(0.0, ge=0, le=1)  # mirrored ink of the other side, up to this strong
+    neighbours: float = Field(0.0, ge=0, le=0.5)  # slivers of the lines above and below, up to this share of the height
+    uneven_ground: float = Field(0.0, ge=0, le=0.95)  # stains and shadows, up to this share of the contrast
+    jpeg: float = Field(0.0, ge=0, le=1)  # quality from 100 down; 1: down to 5
     # Masks, drawn always: number and greatest size. Masked values become the ground.
     num_column_masks: int = Field(1, ge=0, le=20)
     column_mask: float = Field(0.12, ge=0, le=2)  # greatest width, as share of the height
@@ -60,11 +73,17 @@ def augment(
         surface: another one for degradations and masks, so that two views can share their geometry.
 
     Returns:
-        float32 [T', F] with min_share * T <= T'.
+        float32 [T', F] with min_share * T <= T'; without slices none.
     """
+    if not len(slices):
+        return slices.astype(np.float32)
     ground = _ground(slices)
     result = _warp(slices, settings, generator, ground)
     generator = generator if surface is None else surface
+    strengths = {name: getattr(settings, name) for name in DEGRADATIONS}
+    if any(strengths.values()):
+        # A child of the generator: what the changes below draw is the same with and without.
+        result = degrade(result, strengths, settings.probability, ground, generator.spawn(1)[0])
     result = _degrade(result, settings, generator)
     _mask(result, settings, generator, ground)
     return result

@@ -74,6 +74,15 @@ def keys(family: str) -> list[str]:
     return [f"{family}/{file}" for file in files(family)]
 
 
+def file(key: str) -> Path:
+    """The file of a face. Raises GlyphoneError where the package or the file is missing."""
+    family, _, stem = key.partition("/")
+    path = _folder(family) / f"{stem}.ttf"
+    if not path.is_file():
+        raise GlyphoneError(f"font {key!r}: fontpkg-{family} has no such file")
+    return path
+
+
 @lru_cache(maxsize=64)
 def load(key: str, size_px: int, weight_step: int, width_step: int) -> ImageFont.FreeTypeFont:
     """A face ready for drawing.
@@ -87,13 +96,8 @@ def load(key: str, size_px: int, weight_step: int, width_step: int) -> ImageFont
     Raises:
         GlyphoneError: the package or the file is missing.
     """
-    family, _, file = key.partition("/")
-    path = _folder(family) / f"{file}.ttf"
-    try:
-        font = ImageFont.truetype(str(path), size_px, layout_engine=ImageFont.Layout.BASIC)
-    except OSError:
-        raise GlyphoneError(f"font {key!r}: fontpkg-{family} has no such file") from None
-    if "[" in file:  # by convention variable fonts name their axes: Oswald[wght].ttf
+    font = ImageFont.truetype(str(file(key)), size_px, layout_engine=ImageFont.Layout.BASIC)
+    if "[" in key:  # by convention variable fonts name their axes: Oswald[wght].ttf
         values: list[float] = []
         for axis in font.get_variation_axes():
             low, high, value = (float(axis[key] or 0) for key in ("minimum", "maximum", "default"))

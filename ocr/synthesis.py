@@ -14,6 +14,7 @@ from common.errors import SampleError
 from common.modality import generator
 from common.samples import SYNTHESIS, Sample
 from ocr.distortions import STRENGTHS, Strength, ground, light, photograph, warp
+from ocr.glyphs import LOOKALIKES, shown
 from ocr.typesetting import CASES, Setting, ink
 
 MARKS_SUFFIX = "+marks"
@@ -70,6 +71,8 @@ def synthesise(sample: Sample) -> np.ndarray:
     text = CASES[recipe.case](sample.text)
     if recipe.marks:
         text = _with_marks(text, random)
+    if any(letter in LOOKALIKES for letter in text):
+        text = shown(text, recipe.key) or text
     setting = _setting(recipe, strength, random)
     mask = ink(text, setting, random)
     if mask.size <= 1:

@@ -1,6 +1,7 @@
 """Read the corpora of a modality, check every sample, and say which is for training, validation and test."""
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from common.doctor import examine, write_findings
 from common.errors import GlyphoneError, SampleError, run
 from common.mapping import map_ordered
 from common.samples import SPLITS, Rejection, Sample, check_rejected_share, write_rejections, write_samples
-from common.splitting import split_corpus
+from common.splitting import limit_training, split_corpus
 from common.text import TextSettings, normalise
 from pipelines import settings
 from pipelines.corpora import read_corpora, resolve_roots
@@ -151,6 +152,9 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
         rejections.append(Rejection(sample.id, STAGE, code, sentence, sample.split))
     dropped = {sample.id for sample in unreadable if sample.split != "test"}
     samples = [sample for sample in samples if sample.id not in dropped]
+    samples, left_out = limit_training(samples, chosen.prepare.max_train_samples, chosen.seed)
+    if left_out:
+        print(f"prepare.max_train_samples: {len(left_out)} training samples are left out", file=sys.stderr, flush=True)
 
     findings = examine(
         samples,

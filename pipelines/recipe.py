@@ -22,6 +22,8 @@ from pipelines.warm_model import model_digest, warm_start_folder
 
 RECIPES = Path("recipes")
 DEFAULT = RECIPES / "default.yaml"
+# Key of a recipe: the one that it is laid over, if not the default.
+BASE = "extends"
 # The reader of corpora that are made and not read: it needs no folder.
 SYNTHETIC = "synthetic"
 
@@ -35,35 +37,36 @@ def merge(base: dict[str, Any], override: Mapping[str, Any]) -> None:
             base[key] = value
 
 
-def compose(name: str) -> dict[str, Any]:
+def compose(name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The settings of a recipe: a name in ``recipes`` or the path of a file; without listings.
 
-    A recipe with ``extends: NAME`` lies over that one, which lies over the default.
+    A recipe with ``extends: NAME`` is laid over that one, others over the default.
+
+    Args:
+        above: the recipes that are laid over this one.
 
     Raises:
-        GlyphoneError: there is no such recipe, or it is no YAML map, or it extends what extends another.
+        GlyphoneError: there is no such recipe, or it is no YAML map, or it extends itself.
     """
-    path = recipe_path(name)
-    tree = load(DEFAULT, comments=True)
-    if path.resolve() != DEFAULT.resolve():
-        own = load(path, comments=True)
-        if base := own.pop("extends", ""):
-            below = load(recipe_path(str(base)), comments=True)
-            if "extends" in below:
-                raise GlyphoneError(f"{path}: extends: {base} extends {below['extends']!r} itself; one step is allowed")
-            merge(tree, below)
-        merge(tree, own)
-    tree["recipe"] = path.stem
-    return tree
-
-
-def recipe_path(name: str) -> Path:
-    """The file of a recipe. Raises GlyphoneError where there is none."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.yaml")))
         raise GlyphoneError(f"recipe {name!r}: there are {names}; or give the path of a .yaml file of your own")
-    return path
+    if path.resolve() == DEFAULT.resolve():
+        tree = load(DEFAULT, comments=True)
+    else:
+        override = load(path, comments=True)
+        above = (*above, path.resolve())
+        tree = compose(_base(override.pop(BASE, DEFAULT.stem), path, above), above)
+        merge(tree, override)
+    tree["recipe"] = path.stem
+    return tree
+
+
+def _base(name: Any, path: Path, above: tuple[Path, ...]) -> str:
+    if not isinstance(name, str) or (RECIPES / f"{name}.yaml").resolve() in above:
+        raise GlyphoneError(f"{path}: {BASE}: {name!r}: allowed: the name of another recipe, not above it")
+    return name
 
 
 def folders_needed(tree: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

@@ -157,7 +157,7 @@ class Recogniser:
         Args:
             batch_slices: input slices in the network at once, padding included.
         """
-        stream = map(os.fspath, paths)
+        stream = (os.fspath(path) for path in paths)
         waiting: list[tuple[str, _Input | str]] = []
         with ThreadPoolExecutor(READERS) as pool:
             while some := list(islice(stream, READERS)):

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from common.errors import SettingsError
+from common.modality import CorpusReader, Modality
 from pipelines.modalities import MODULES, modality
 
 PARAMS = "params.yaml"
@@ -25,6 +26,7 @@ MODELS = {
     "extract": "pipelines.stage_settings:ExtractSettings",
     "language": "common.language.settings:LanguageSettings",
     "network": "common.network_settings:NetworkSettings",
+    "pretraining": "common.training.settings:TrainingSettings",
     "training": "common.training.settings:TrainingSettings",
     "decoding": "common.decoding.settings:DecodingSettings",
     "tune": "pipelines.stage_settings:TuneSettings",
@@ -140,7 +142,27 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
         models |= {section: getattr(modality(name), attribute) for section, attribute in OWN_MODELS.items()}
     for section, model in models.items():
         checked[section] = _check(model, sections.get(section, {}), f"{name}.{section}", mistakes)
+    if full:
+        for section in ("pretraining", "training"):
+            _check_stream(modality(name), checked[section], f"{name}.{section}", mistakes)
     return checked
+
+
+def _check_stream(kind: Modality, chosen: Any, key: str, mistakes: list[str]) -> None:
+    """The settings of a stream's generator, which are those of a reader of the modality."""
+    if chosen is None or not (chosen.stream.samples or chosen.stream.generator):
+        return
+    if (reader := stream_reader(kind)) is None:
+        mistakes.append(
+            f"{key}.stream.samples: {chosen.stream.samples}: {kind.name} has no generator of samples, only 0"
+        )
+    else:
+        _check(reader.Settings, chosen.stream.generator, f"{key}.stream.generator", mistakes)
+
+
+def stream_reader(kind: Modality) -> CorpusReader | None:
+    """The reader of a modality that makes its samples one by one, or None."""
+    return next((each for _, each in sorted(kind.corpora.items()) if each.recipe is not None), None)
 
 
 def _check_corpora(name: str, entries: Any, full: bool, mistakes: list[str]) -> Iterator[Corpus]:

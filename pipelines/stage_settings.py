@@ -15,6 +15,9 @@ class PrepareSettings(BaseModel):
     test_share: float = Field(0.1, ge=0, lt=1)
     # The stage fails when a larger share of the samples is rejected.
     max_rejected: float = Field(0.05, ge=0, le=1)
+    # Training samples kept at most, of those that are read and not made: whole groups by the hash of their names, and
+    # of the last group the part that fits. A smaller number keeps a part of what a larger one keeps. 0: all.
+    max_train_samples: int = Field(0, ge=0)
 
 
 class ExtractSettings(BaseModel):

@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,8 @@ def train_modality(name: str) -> None:
     from common.training.processes import is_first
     from pipelines import settings, training_summary
     from pipelines.modalities import modality
+    from pipelines.pretrained import pretraining_costs
+    from pipelines.streaming import CORPUS, joined, open_stream
     from pipelines.training_calibration import calibration_of
     from pipelines.training_data import infeasible, read_split, state_folder
     from pipelines.training_start import start
@@ -52,7 +56,9 @@ def train_modality(name: str) -> None:
     chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "training")
     kind = modality(name)
     stores = {split: Store(Path("data") / name / "slices" / f"{split}.arrow") for split in ("train", "validation")}
-    alphabet = Alphabet.of_texts(stores["train"].texts, chosen.text.direction)
+    stream = open_stream(name, chosen, "training", stores["train"].texts, stores["train"].metadata.num_features)
+    texts = [*stores["train"].texts, *(stream.texts if stream is not None else ())]
+    alphabet = Alphabet.of_texts(texts, chosen.text.direction)
     torch.manual_seed(chosen.seed)
     network = Network(chosen.network, stores["train"].metadata.num_features, len(alphabet))
     started = start(name, network, alphabet, chosen.training)
@@ -63,29 +69,33 @@ def train_modality(name: str) -> None:
         write_rejections(results / "training_rejected.jsonl", rejections)
     check_rejected_share(len(rejections), len(stores["train"]), MAX_INFEASIBLE, results / "training_rejected.jsonl")
     splits = {
-        "train": read_split(stores["train"], {rejection.id for rejection in rejections}),
+        "train": joined(read_split(stores["train"], {rejection.id for rejection in rejections}), stream),
         "validation": read_split(stores["validation"], set()),
     }
 
     def augment(slices: Any, *randoms: Any) -> Any:
         return kind.augment(slices, chosen.augment, *randoms)
 
-    trained = train(
-        network,
-        splits["train"],
-        splits["validation"],
-        alphabet,
-        chosen.training,
-        augment,
-        chosen.seed,
-        state_folder(name, stores, chosen, kind, started.digest),
-    )
+    with stream or nullcontext():
+        trained = train(
+            network,
+            splits["train"],
+            splits["validation"],
+            alphabet,
+            chosen.training,
+            augment,
+            chosen.seed,
+            state_folder(name, stores, chosen, kind, started.digest, stream),
+        )
     if not is_first():
         return
-    description = training_summary.describe(name, chosen, stores["train"].metadata, alphabet, network, splits, trained)
+    metadata = stores["train"].metadata
+    if stream is not None:
+        metadata = replace(metadata, licences={**metadata.licences, CORPUS: stream.licence})
+    description = training_summary.describe(name, chosen, metadata, alphabet, network, splits, trained)
     description["summary"] |= started.summary
     training_summary.write_history(results / "history.csv", trained.progress.history)
-    write_json(results / "training.json", training_summary.costs(network, trained))
+    write_json(results / "training.json", training_summary.costs(network, trained) | pretraining_costs(name))
     network.load_state_dict(trained.weights)
     description["calibration"] = calibration_of(network, stores["validation"], alphabet)
     write_bundle(

@@ -15,14 +15,18 @@ from common.network import Network
 from common.samples import Rejection
 from common.store import Store
 from common.training.checkpoint import digest_files, fingerprint
-from common.training.loop import Samples
+from common.training.samples import Samples
+from common.training.stream import Stream
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(".state")
 # Resume states kept a modality, the newest ones: enough to switch a setting forth and back within a training.
 KEPT_STATES = 5
 # Settings of training that change a result by rounding alone, or by what another key of the fingerprint has.
-UNDECISIVE = {"processes", "memory_gib", "warm_start", "warm_start_digest"}
+UNDECISIVE: dict[str, bool | set[str]] = {
+    **dict.fromkeys(("processes", "memory_gib", "warm_start", "warm_start_digest"), True),
+    "stream": {"num_workers"},
+}
 # What decides the weights beside settings and data; a checkpoint of other code is never gone on with.
 CODE = ("common/network*.py", "common/normalisation.py", "common/recurrent/*.py", "common/training/*.py")
 
@@ -59,7 +63,13 @@ def read_split(store: Store, without: set[str]) -> Samples:
         texts=[store.texts[row] for row in rows],
         lengths=store.lengths[rows],
         matrices=Matrices(store, rows),
+        groups=[store.groups[row] for row in rows],
     )
+
+
+def no_samples() -> Samples:
+    """Of a training on a stream alone."""
+    return Samples([], [], [], np.zeros(0, np.int64), [])
 
 
 def infeasible(store: Store, network: Network) -> list[Rejection]:
@@ -76,31 +86,49 @@ def infeasible(store: Store, network: Network) -> list[Rejection]:
     return rejections
 
 
+def _augmenting(kind: Modality) -> list[Path]:
+    """The modules that change samples in training: ``augment.py`` and, where there is one, ``degradations.py``."""
+    augment = ROOT / f"{kind.augment.__module__.replace('.', '/')}.py"
+    return [path for path in (augment, augment.with_name("degradations.py")) if path.is_file()]
+
+
 def state_folder(
-    name: str, stores: dict[str, Store], chosen: SimpleNamespace, kind: Modality, warm_start: str = ""
+    name: str,
+    stores: dict[str, Store],
+    chosen: SimpleNamespace,
+    kind: Modality,
+    warm_start: str = "",
+    stream: Stream | None = None,
+    section: str = "training",
 ) -> Path:
     """The resume folder of exactly this run: settings, seed, data and code are in its name.
 
     It lies outside DVC's outs, which DVC deletes before a stage. Older states beyond ``KEPT_STATES`` are removed.
-    ``warm_start`` is the digest of the model that it starts from. What decides the order of summation alone, processes
-    and memory, is left out: a run goes on with another number of processes.
+    ``warm_start`` is the digest of the model that it starts from; ``stream`` what is made beside the stores, decided
+    by its texts and the code of the modality. What decides the order of summation alone, processes and memory, is
+    left out: a run goes on with another number of processes.
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
-    code += ROOT.glob(f"{kind.augment.__module__.replace('.', '/')}.py")
+    if stream is None:
+        code += _augmenting(kind)
+    else:
+        of_modality = (ROOT / kind.augment.__module__.replace(".", "/")).parent
+        code += [*of_modality.rglob("*.py"), *ROOT.glob("pipelines/stream*.py")]
     key = fingerprint(
         {
             "seed": chosen.seed,
             "settings": {
-                section: getattr(chosen, section).model_dump(mode="json", exclude=UNDECISIVE)
-                for section in ("text", "slices", "augment", "network", "training")
+                each: getattr(chosen, each).model_dump(mode="json", exclude=UNDECISIVE)
+                for each in ("text", "slices", "augment", "network", section)
             },
             "warm_start": warm_start,
             "data": digest_files([store.path for store in stores.values()]),
+            "stream": fingerprint({"texts": stream.texts}) if stream is not None else "",
             "code": digest_files(code),
             "torch": torch.__version__,
         }
     )
-    folder = STATE / name / key
+    folder = (STATE / name if section == "training" else STATE / section / name) / key
     folder.mkdir(parents=True, exist_ok=True)
     others = [each for each in folder.parent.iterdir() if each != folder]
     for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT_STATES - 1 :]:

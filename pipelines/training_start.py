@@ -10,6 +10,7 @@ from common.network import Network
 from common.training.processes import is_first
 from common.training.settings import TrainingSettings
 from common.training.warm_start import warm_start
+from pipelines.pretrained import has_pretrained, pretrained_folder
 from pipelines.warm_model import model_digest, warm_start_folder
 
 
@@ -22,16 +23,22 @@ class Start:
 
 
 def start(name: str, network: Network, alphabet: Alphabet, settings: TrainingSettings) -> Start:
-    """Overwrite the fresh weights by those of ``training.warm_start``, if it is set, and say what changed.
+    """Overwrite the fresh weights by those of the pretraining or of ``training.warm_start``, and say what changed.
 
     Raises:
-        GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without it.
+        GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without one; there are two.
     """
-    if not settings.warm_start:
+    pretrained = has_pretrained(name)
+    if pretrained and settings.warm_start:
+        raise GlyphoneError(
+            f"{name}.training.warm_start: {settings.warm_start}: {name}.pretraining gives a model "
+            "to start from; allowed: one of the two"
+        )
+    if not pretrained and not settings.warm_start:
         if settings.new_characters:
             raise GlyphoneError(f"{name}.training.new_characters: needs training.warm_start, the model they start from")
         return Start()
-    folder = warm_start_folder(settings.warm_start, name)
+    folder = pretrained_folder(name) if pretrained else warm_start_folder(settings.warm_start, name)
     lines, summary = warm_start(network, alphabet, folder, settings.new_characters)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)

@@ -12,7 +12,8 @@ from common.files import write_text
 from common.network import Network
 from common.store import StoreMetadata
 from common.training.footprint import GIB
-from common.training.loop import Samples, Trained
+from common.training.loop import Trained
+from common.training.samples import Samples
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_wer", "validation_cer", "learning_rate")
 TASKS = {"audio": "automatic-speech-recognition", "ocr": "image-to-text"}

@@ -62,6 +62,45 @@ def test_time_masks_keep_to_their_share_and_width(num_slices: int, share: float,
 
 
 @settings(max_examples=40, deadline=None)
+@given(num_slices=st.integers(0, 900), share=st.floats(0, 0.9), rate=st.floats(0.005, 0.5), seed=st.integers(0, 999))
+def test_adaptive_time_masks_grow_in_number_and_keep_to_their_share(num_slices, share, rate, seed) -> None:
+    chosen = only(adaptive_time_masks=rate, time_mask_slices=30, time_mask_share=share)
+    masked = (run(matrix(num_slices), chosen, seed) == 0).all(axis=1)
+    number = min(20, int(rate * num_slices))
+    assert masked.sum() <= min(share * num_slices, 30 * number)
+    # Runs of masked slices are masks, or masks that touch.
+    assert (np.diff(np.concatenate([[0], masked])) == 1).sum() <= number
+
+
+def test_a_long_sample_gets_more_masks_than_a_short_one() -> None:
+    chosen = only(adaptive_time_masks=0.04, time_mask_share=0.3)
+
+    def most_runs(num_slices: int) -> int:
+        masks = [(run(matrix(num_slices), chosen, seed) == 0).all(axis=1) for seed in range(20)]
+        return max((np.diff(np.concatenate([[0], each])) == 1).sum() for each in masks)
+
+    assert most_runs(100) <= 4 < most_runs(400)
+
+
+@settings(max_examples=40, deadline=None)
+@given(num_slices=st.integers(0, 300), warp=st.floats(0.001, 0.2), seed=st.integers(0, 999))
+def test_a_time_warp_keeps_ends_length_and_order(num_slices: int, warp: float, seed: int) -> None:
+    slices = np.arange(num_slices, dtype=np.float32)[:, None]
+    warped = run(slices, only(time_warp=warp), seed)[:, 0]
+    assert len(warped) == num_slices and warped.dtype == np.float32 and np.isfinite(warped).all()
+    if num_slices:
+        assert (warped[0], warped[-1]) == pytest.approx((0, num_slices - 1))
+    assert (np.diff(warped) > 0).all()
+    assert (np.abs(warped - slices[:, 0]) <= warp * (num_slices - 1) + 1e-3).all()
+
+
+def test_a_time_warp_leaves_all_other_changes_as_they_are() -> None:
+    """Masks, noise and tones are drawn as without it; a sample that is alike everywhere shows nothing of the warp."""
+    slices, chosen = np.ones((150, 20), np.float32), AugmentSettings()
+    np.testing.assert_array_equal(run(slices, chosen.model_copy(update={"time_warp": 0.1}), 5), run(slices, chosen, 5))
+
+
+@settings(max_examples=40, deadline=None)
 @given(num_features=st.integers(1, 100), share=st.floats(0, 0.9), seed=st.integers(0, 999))
 def test_frequency_masks_keep_to_their_share(num_features: int, share: float, seed: int) -> None:
     chosen = only(num_frequency_masks=2, frequency_mask_share=share)
@@ -80,6 +119,8 @@ def test_frequency_masks_keep_to_their_share(num_features: int, share: float, se
         only(tilt=0.5),
         only(noise=0.5),
         only(equaliser=0.3),
+        only(adaptive_time_masks=0.04),
+        only(time_warp=0.05),
     ],
     ids=lambda chosen: ",".join(
         sorted(set(chosen.model_dump().items()) - set(OFF.model_dump().items()), key=str)[0][:1]

@@ -8,12 +8,12 @@ import scipy.ndimage
 import scipy.signal
 
 from audio import dictation
-from audio.acoustics import noise, reverberated, with_noise
-from audio.conditions import CONDITIONS, SPLITS, TEST, TRAIN, VALIDATION, Condition, condition
+from audio.acoustics import clipped, noise, reverberated, through_microphone, with_noise
+from audio.conditions import CONDITIONS, SPLITS, TEST, TRAIN, VALIDATION, Condition, condition, varied
 from audio.corpora.synthetic import SYNTHETIC, SyntheticSettings
 from audio.sentences import DIGITS, sentence, vocabulary
 from audio.slices import SliceSettings, slices
-from audio.synthesis import LETTERS, synthesise
+from audio.synthesis import LETTERS, VOICED_HZ, _with_melody, synthesise
 from common.alphabet import needed_slices
 from common.errors import SampleError
 from common.modality import generator
@@ -242,3 +242,41 @@ def test_unknown_conditions_are_named() -> None:
     assert condition("hall") is TEST["hall"]
     with pytest.raises(SampleError, match="'attic'"):
         condition("attic")
+
+
+def test_varied_recordings_differ_in_every_way_and_are_sound() -> None:
+    drawn = [varied(generator(1, "varied", str(number))) for number in range(300)]
+    for name in ("tempo", "pitch", "vocal_tract", "snr_db"):
+        values = np.array([getattr(each, name)[0] for each in drawn])
+        assert values.std() > 0.05 * values.mean(), name
+    assert {each.noise for each in drawn} == {"", "white", "pink", "brown", "hum", "babble"}
+    assert {bool(each.band_hz) for each in drawn} == {True, False}
+    made = [SYNTHETIC.recipe(SyntheticSettings(says="mix"), 1, f"stream/0/{number}", None) for number in range(4)]  # type: ignore[misc]
+    assert {each.group for each in made} == {"varied"}
+    for each in made:
+        sound = synthesise(each)
+        np.testing.assert_array_equal(sound.waveform, synthesise(each).waveform)
+        assert np.isfinite(sound.waveform).all() and 0.005 < np.abs(sound.waveform).max() <= 1
+    narrower = SYNTHETIC.recipe(SyntheticSettings(varied=False), 1, "a", "GO")  # type: ignore[misc]
+    assert narrower.text == "GO" and narrower.group in TRAIN
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5, 2.0])
+def test_melody_moves_about_its_middle_and_leaves_silence(factor: float) -> None:
+    pitch_hz = np.array([0.0, 100.0, 200.0, 400.0, 0.0], np.float32)
+    changed = _with_melody(pitch_hz, factor)
+    assert (changed[[0, 4]] == 0).all() and changed[2] == pytest.approx(200)
+    assert np.log2(changed[3] / changed[1]) == pytest.approx(2 * factor, abs=1e-5)
+    assert (_with_melody(np.full(3, VOICED_HZ / 2, np.float32), factor) == VOICED_HZ / 2).all()
+
+
+def test_a_microphone_of_no_deviation_changes_nothing_and_clipping_cuts_peaks_alone() -> None:
+    waveform = generator(1, "microphone", "").standard_normal(5000).astype(np.float32)
+    same = through_microphone(waveform, 16_000, 0.0, generator(1, "a", ""))
+    np.testing.assert_allclose(same, waveform, atol=1e-4)
+    coloured = through_microphone(waveform, 16_000, 6.0, generator(1, "a", ""))
+    assert coloured.shape == waveform.shape and np.abs(coloured - waveform).max() > 0.1
+    cut = clipped(waveform, 0.5)
+    limit = 0.5 * np.abs(waveform).max()
+    np.testing.assert_array_equal(cut[np.abs(waveform) < limit], waveform[np.abs(waveform) < limit])
+    assert np.abs(cut).max() <= limit

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import cells
+from benchmarks import cells, learning_curve
 from benchmarks.__main__ import benchmarks
 from benchmarks.processes import watch
 from benchmarks.recipes import override
@@ -44,6 +44,8 @@ NAMES = {
     "uw3_vs_kraken",
     "arabic_vs_kraken",
     "kill_resume",
+    "learning_curve",
+    "stream_speed",
     "padding_invariance",
     "beam100_vs_fast_ctc_decode",
     "beam100_v100_vs_fast_ctc_decode",
@@ -248,3 +250,22 @@ def test_arguments_go_to_a_benchmark_that_takes_some(repository: Path) -> None:
     done = command("noop_repro", "--fast", repository=repository)
     assert done.returncode == 2
     assert done.stderr == "error: benchmark noop_repro takes no arguments: --fast\n"
+
+
+@pytest.mark.parametrize(
+    ("samples", "speed", "minutes", "epochs"),
+    [(125, 50.0, 10.0, 120), (2000, 50.0, 10.0, 15), (2000, 1.0, 1.0, 1), (0, 1.0, 1.0, 60)],
+)
+def test_every_training_of_a_learning_curve_has_its_minutes(
+    samples: int, speed: float, minutes: float, epochs: int
+) -> None:
+    assert learning_curve.epochs_of(samples, speed, minutes) == epochs
+
+
+def test_settings_of_a_learning_curve_are_read_and_mistakes_named() -> None:
+    assert learning_curve.numbers_of("125,0") == (125, 0) and learning_curve.numbers_of("") == learning_curve.SAMPLES
+    found = learning_curve.settings_of("pretraining.stream.samples=20,network.dropout=0.5,text.case=lower")
+    assert found == {"pretraining.stream.samples": 20, "network.dropout": 0.5, "text.case": "lower"}
+    for function, text in ((learning_curve.numbers_of, "many"), (learning_curve.settings_of, "epochs")):
+        with pytest.raises(GlyphoneError, match=f"'{text}': allowed are"):
+            function(text)

@@ -14,7 +14,7 @@ from pipelines.settings import MODELS, OWN_MODELS
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("common", "audio", "ocr", "pipelines")
-STAGES = ("prepare", "extract", "train", "lm", "tune", "evaluate", "report")
+STAGES = ("prepare", "extract", "pretrain", "train", "lm", "tune", "evaluate", "report")
 MAX_LINES = {"tests": 500}
 USUAL_MAX_LINES = 300
 TOP_KEYS = ("seed", "recipe", "modalities")

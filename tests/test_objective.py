@@ -14,7 +14,7 @@ from test_training_parts import NUM_LABELS, make_batch, make_network
 
 from common.network import Network
 from common.training import precision, terms
-from common.training.batches import Batch, collate
+from common.training.batches import Batch, Seconds, collate
 from common.training.label_prior import KEPT, LEAST_LOG_PRIOR
 from common.training.memory import MemoryPlan
 from common.training.objective import Emitted, Objective
@@ -131,10 +131,20 @@ def with_views(batch: Batch, num_views: int) -> Batch:
         batch,
         slices=torch.stack([batch.slices, batch.slices + noise], 1).flatten(0, 1),
         lengths=batch.lengths.repeat_interleave(2),
-        targets=torch.cat([each for each in batch.targets.split(batch.target_lengths.tolist()) for _ in range(2)]),
+        targets=twice(batch.targets, batch.target_lengths),
         target_lengths=batch.target_lengths.repeat_interleave(2),
         num_views=2,
+        seconds=batch.seconds
+        and Seconds(
+            twice(batch.seconds.targets, batch.seconds.target_lengths),
+            batch.seconds.target_lengths.repeat_interleave(2),
+            batch.seconds.weights.repeat_interleave(2),
+        ),
     )
+
+
+def twice(targets: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    return torch.cat([each for each in targets.split(lengths.tolist()) for _ in range(2)])
 
 
 def outcome(

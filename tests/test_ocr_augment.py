@@ -47,7 +47,8 @@ ALONE = sorted(set(NUMBERS) - {"probability", "num_column_masks", "num_row_masks
 
 @pytest.mark.parametrize("name", ALONE)
 def test_each_change_does_something_by_itself(name):
-    greatest = {"motion_px": 6, "rotation_degrees": 8, "blur_px": 3, "elastic": 0.2}.get(name, 0.5)
+    greater = {"stroke_px": 2, "motion_px": 6, "rotation_degrees": 8, "blur_px": 3, "elastic": 0.2, "jpeg": 1}
+    greatest = greater.get(name, 0.5)
     more = {"probability": 1}
     if name in ("column_mask", "row_mask"):
         more |= {f"num_{name}s": 3}

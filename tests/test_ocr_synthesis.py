@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from common.errors import GlyphoneError, SampleError
 from common.modality import generator
 from common.samples import SPLITS, Sample
-from ocr import fonts, words
+from ocr import fonts, glyphs, words
 from ocr.corpora.synthetic import READER, SyntheticSettings
 from ocr.slices import SliceSettings, slices
 from ocr.synthesis import parse, path, synthesise
@@ -190,3 +190,49 @@ def test_faces_of_capitals_hold_texts_of_capitals():
     seen = [each for each in READER.read(chosen, ROOT, 7) if each.group.removeprefix("font/") in fonts.CAPITALS_ONLY]
     assert seen and all(each.text == each.text.upper() for each in seen)
     assert any("/title/" in each.path for each in seen)
+
+
+@pytest.mark.parametrize("key", KEYS[:: len(KEYS) // 25])
+def test_a_face_has_the_characters_that_it_draws(key):
+    """What the file says it has, against what drawing it shows: another mask than that of a missing character."""
+    font = fonts.load(key, 40, 4, 4)
+    missing = font.getmask("\U000f1234")
+
+    def drawn(letter):
+        mask = font.getmask(letter)
+        return mask.size != missing.size or bytes(mask) != bytes(missing)
+
+    probes = "azAZ09äßſ⸗\u0364—„ꝛé§€ąłΩжא"
+    assert {letter for letter in probes if drawn(letter)} == set(probes) & glyphs.characters(key)
+
+
+@given(text=st.text("abcXYZ19äß ſ⸗\u0364„", min_size=1, max_size=12), number=st.integers(0, 10_000))
+@settings(deadline=None, max_examples=40)
+def test_a_given_text_stands_in_a_face_that_has_it(text, number):
+    text = " ".join(text.split())
+    chosen = SyntheticSettings(num_validation=0, num_test=0)
+    made = READER.recipe(chosen, 1, f"stream/0/{number}", text)
+    assert made == READER.recipe(chosen, 1, f"stream/0/{number}", text)
+    key = parse(made.path).key
+    assert glyphs.shown(made.text, key) is not None
+    if key.split("/")[0] not in fonts.CAPITALS_ONLY:
+        assert made.text == text  # some face has every one of these
+    if text:
+        assert synthesise(made).size > 4
+
+
+def test_characters_that_no_face_has_are_left_out_of_a_given_text():
+    made = READER.recipe(SyntheticSettings(font_styles=("mono",)), 1, "a", "ab \U00012000c")
+    assert made.text.lower() == "ab c"
+
+
+def test_recipes_of_a_stream_leave_out_what_is_held_back():
+    chosen = SyntheticSettings()
+    held = {
+        f"font/{family}"
+        for split in ("validation", "test")
+        for family in fonts.families_of_split(split, frozenset(SPLITS))
+    }
+    made = [READER.recipe(chosen, 1, f"stream/0/{number}", None) for number in range(300)]
+    assert not held & {each.group for each in made} and {each.split for each in made} == {"train"}
+    assert len({each.text for each in made}) > 200

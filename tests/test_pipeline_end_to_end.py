@@ -20,7 +20,7 @@ from tests.bare_environment import transcribed_with_nothing_but
 from tests.bare_models import write_input
 
 MODALITIES = ("audio", "ocr")
-STAGES = ("prepare", "extract", "train", "lm", "tune", "evaluate", "report")
+STAGES = ("prepare", "extract", "pretrain", "train", "lm", "tune", "evaluate", "report")
 RECIPE = "tests/recipes/mini.yaml"
 # What eight epochs of the miniature reach with room to spare; a network that learned nothing stays at 0.8 to 1.
 MOST_CHARACTER_ERRORS = {"audio": 0.65, "ocr": 0.4}
@@ -179,7 +179,7 @@ def test_all_up_to_the_evaluation_give_the_same_bytes_twice(copy: Copy) -> None:
         shutil.rmtree(copy.folder / folder)
     shutil.rmtree(copy.folder / ".state", ignore_errors=True)
     for modality in MODALITIES:
-        for stage in ("prepare", "extract", "train", "lm", "tune"):
+        for stage in ("prepare", "extract", "pretrain", "train", "lm", "tune"):
             copy.run(f"pipelines.{stage}", modality)
     again = copy.digests(*folders)
     names = {name for name in before if not name.endswith(".gitignore")}

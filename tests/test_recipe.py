@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from common.errors import GlyphoneError, SettingsError
 from pipelines import recipe
@@ -19,7 +20,8 @@ from pipelines.settings import load, read
 from tests.toy.workspace import rows, write_corpus
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("default", "an4", "arabic", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech", "uw3")
+PRETRAINED = ("an4_pretrained", "iiit5k_pretrained", "fraktur_pretrained")
+NAMES = ("default", "an4", "arabic", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech", "uw3", *PRETRAINED)
 
 
 @pytest.fixture
@@ -111,10 +113,12 @@ def test_a_recipe_over_another(workspace: Path) -> None:
     assert tree["toy"]["training"] == {"epochs": 7, "learning_rate": 2e-3}
     assert tree["toy"]["corpora"][0]["reader"] == "manifest"
     assert tree["recipe"] == "more" and "extends" not in tree
-    for name, words in (("more", "more extends 'mine' itself; one step is allowed"), ("none", "recipe 'none'")):
-        Path("recipes/most.yaml").write_text(f"extends: {name}\n", "utf-8")
-        with pytest.raises(GlyphoneError, match=words):
-            main(["most"])
+    Path("recipes/most.yaml").write_text("extends: more\ntoy: {training: {epochs: 3}}", "utf-8")
+    main(["most"])
+    assert params()["toy"]["training"] == {"epochs": 3, "learning_rate": 2e-3}
+    Path("recipes/most.yaml").write_text("extends: none\n", "utf-8")
+    with pytest.raises(GlyphoneError, match="recipe 'none'"):
+        main(["most"])
 
 
 def test_root_points_to_a_folder_or_a_table(workspace: Path, tmp_path: Path) -> None:
@@ -234,3 +238,30 @@ def test_recipes_of_the_repository(name: str, tmp_path: Path, monkeypatch: pytes
     recipe.write_params(tree, tmp_path / "params.yaml")
     for modality in tree["modalities"]:
         assert read(modality, "corpora", path=tmp_path / "params.yaml").corpora
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_recipe_over_another_differs_from_it_by_what_it_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    tree, base = recipe.compose(name), recipe.compose(name.removesuffix("_pretrained"))
+    assert recipe.BASE not in tree and tree["recipe"] == name
+    (modality,) = tree["modalities"]
+    chosen, off = (each[modality].pop("pretraining") for each in (tree, base))
+    assert chosen["stream"]["samples"] > 0 and off == {"stream": {"samples": 0}}
+    assert json.dumps(tree[modality], default=str) == json.dumps(base[modality], default=str)
+
+
+def test_a_recipe_over_itself_is_refused(workspace: Path) -> None:
+    (workspace / "recipes" / "round.yaml").write_text("extends: about\n")
+    (workspace / "recipes" / "about.yaml").write_text("extends: round\n")
+    with pytest.raises(GlyphoneError, match="extends: 'round': allowed: the name of another recipe"):
+        recipe.compose("round")
+
+
+def test_params_have_every_section_that_a_stage_of_dvc_names() -> None:
+    """DVC refuses a stage whose section is missing, also where all of its settings have defaults."""
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"].values()
+    params = load(ROOT / "params.yaml")
+    for each in {key for stage in stages for key in stage["params"] if key.startswith("${item.modality}.")}:
+        for name in params["modalities"]:
+            assert each.removeprefix("${item.modality}.") in params[name], (name, each)

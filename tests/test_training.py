@@ -20,7 +20,8 @@ from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
 from common.training import loop
 from common.training.batches import collate, draw_rows, padded_slices, padding_share, plan_epoch
-from common.training.loop import Samples, train
+from common.training.loop import train
+from common.training.samples import Samples
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 
@@ -66,7 +67,7 @@ def test_the_loop_learns_a_toy_language(tmp_path):
     trained = run(tmp_path, settings)
     assert trained.progress.history[0]["validation_cer"] > 0.3
     assert trained.progress.best_error < 0.05
-    plans = [loop._plan(samples, settings, 7, epoch) for epoch in range(12)]
+    plans = [plan_epoch(np.arange(160), samples.lengths, settings, 7, epoch) for epoch in range(12)]
     padded = sum(-(-max(samples.lengths[rows]) // 8) * 8 * len(rows) for plan in plans for rows in plan)
     assert trained.progress.padding == pytest.approx(1 - 12 * samples.lengths.sum() / padded, abs=5e-3)
     # Without the multiples of 8, which are much for samples of 10 slices, batches hold what is of like length.

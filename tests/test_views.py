@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_training import SMALL, noisy, toy
+from test_training import noisy, toy
 
 from audio import augment as sound
-from common.network import Network
 from common.training.views import views
 from ocr import augment as picture
 
 GEOMETRY = {
-    sound: ("edge_cut", "speed_change"),
+    sound: ("edge_cut", "voice_cut", "speed_change", "time_warp"),
     picture: ("rotation_degrees", "slant", "shift", "scale", "stretch", "keystone", "bend", "elastic", "min_share"),
 }
+MOVED = {"edge_cut": 0.2, "voice_cut": 0.5, "time_warp": 0.1}
 MODALITIES = pytest.mark.parametrize("module", [sound, picture], ids=["audio", "ocr"])
 
 
@@ -38,22 +38,27 @@ def test_equal_generators_give_equal_lengths_and_other_surfaces_other_values(mod
 def test_the_surface_does_not_touch_the_geometry(module):
     names = module.AugmentSettings.model_fields
     rest = {name: 0 for name in names if name not in GEOMETRY[module]}
-    chosen = module.AugmentSettings(**rest, **({"edge_cut": 0.2} if module is sound else {}))
+    chosen = module.AugmentSettings(**rest, **(MOVED if module is sound else {}))
     assert np.array_equal(drawn(module, chosen, 5), drawn(module, chosen, 5, 1))
     assert not np.array_equal(drawn(module, chosen, 5), drawn(module, chosen, 6))
 
 
+def seen(row: int, augment, epoch: int, num_views: int = 1):
+    samples = toy(4, 0)
+    given = samples.matrices[row], samples.texts[row], samples.ids[row]
+    return views(*given, lambda lengths: lengths, augment, 7, epoch, num_views)
+
+
 def test_views_are_drawn_by_sample_and_epoch_and_the_first_is_what_one_alone_is():
-    samples, network = toy(4, 0), Network(SMALL, 6, 4)
-    first, second = views(samples, 2, network, noisy, 7, 1, 2)
-    (alone,) = views(samples, 2, network, noisy, 7, 1)
+    first, second = seen(2, noisy, 1, 2)
+    (alone,) = seen(2, noisy, 1)
     assert np.array_equal(first, alone) and not np.array_equal(first, second)
-    assert np.array_equal(second, views(samples, 2, network, noisy, 7, 1, 2)[1])
-    assert not np.array_equal(second, views(samples, 2, network, noisy, 7, 2, 2)[1])
+    assert np.array_equal(second, seen(2, noisy, 1, 2)[1])
+    assert not np.array_equal(second, seen(2, noisy, 2, 2)[1])
 
 
 def test_a_sample_that_would_be_too_short_is_used_as_it_is_in_all_views():
-    samples, network = toy(4, 0), Network(SMALL, 6, 4)
+    samples = toy(4, 0)
     row = int(np.argmax([len(text) for text in samples.texts]))
-    for view in views(samples, row, network, lambda slices, *randoms: slices[:1], 7, 1, 2):
+    for view in seen(row, lambda slices, *randoms: slices[:1], 1, 2):
         assert np.array_equal(view, samples.matrices[row].astype(np.float32))

@@ -21,6 +21,29 @@ SLICE_MULTIPLE = 8
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """Second texts of rows whose samples are mixed with others.
+
+    Attributes:
+        targets: int64 [sum of target lengths], one row after the other.
+        target_lengths: int64 [B], 0 where a row is not mixed.
+        weights: float32 [B], what the first text's loss counts; the second one's counts the rest of 1.
+    """
+
+    targets: Tensor
+    target_lengths: Tensor
+    weights: Tensor
+
+    def head(self, num_rows: int) -> "Seconds":
+        """Those of the first rows."""
+        lengths = self.target_lengths[:num_rows]
+        return Seconds(self.targets[: int(lengths.sum())], lengths, self.weights[:num_rows])
+
+    def to(self, device: torch.device) -> "Seconds":
+        return Seconds(self.targets.to(device), self.target_lengths.to(device), self.weights.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
     """One padded batch.
 
@@ -32,6 +55,7 @@ class Batch:
         target_lengths: int64 [B].
         first: samples of the step that come before, in other processes.
         num_views: rows of a sample, which stand one after the other: B is so many times the samples.
+        seconds: second texts; none where no sample is mixed.
     """
 
     rows: list[int]
@@ -41,6 +65,7 @@ class Batch:
     target_lengths: Tensor
     first: int = 0
     num_views: int = 1
+    seconds: Seconds | None = None
 
     def padded(self, num_slices: int) -> "Batch":
         """With at least ``num_slices`` slices."""
@@ -59,11 +84,13 @@ class Batch:
             self.targets[: int(target_lengths.sum())],
             target_lengths,
             num_views=self.num_views,
+            seconds=self.seconds and self.seconds.head(rows.stop),
         )
 
     def to(self, device: torch.device) -> "Batch":
         names = ("slices", "lengths", "targets", "target_lengths")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        moved = replace(self, **{name: getattr(self, name).to(device) for name in names})
+        return replace(moved, seconds=self.seconds and self.seconds.to(device))
 
 
 def draw_rows(corpora: Sequence[str], settings: TrainingSettings, seed: int, epoch: int) -> np.ndarray:
@@ -134,17 +161,32 @@ def collate(
     padded = np.zeros((len(matrices), padded_slices(max(lengths, default=1)), num_features), dtype=np.float32)
     for place, matrix in enumerate(matrices):
         padded[place, : len(matrix)] = matrix
-    targets = [target for target in targets for _ in range(num_views)]
-    flat = [label for target in targets for label in target]
+    labels, target_lengths = _flat(_repeated(targets, num_views))
     return Batch(
         rows=[int(row) for row in rows],
         slices=torch.from_numpy(padded),
         lengths=torch.tensor(lengths, dtype=torch.int64),
-        targets=torch.tensor(flat, dtype=torch.int64),
-        target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
+        targets=labels,
+        target_lengths=target_lengths,
         first=first,
         num_views=num_views,
     )
+
+
+def with_seconds(batch: Batch, targets: Sequence[Sequence[int]], weights: np.ndarray) -> Batch:
+    """A batch with second texts of its samples, empty ones where one is not mixed, and the weights of the first."""
+    repeated = torch.from_numpy(np.repeat(weights, batch.num_views))
+    return replace(batch, seconds=Seconds(*_flat(_repeated(targets, batch.num_views)), repeated))
+
+
+def _repeated(targets: Sequence[Sequence[int]], num_views: int) -> list[Sequence[int]]:
+    return [target for target in targets for _ in range(num_views)]
+
+
+def _flat(targets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    labels = [label for target in targets for label in target]
+    lengths = [len(target) for target in targets]
+    return torch.tensor(labels, dtype=torch.int64), torch.tensor(lengths, dtype=torch.int64)
 
 
 def prefetch(make: Callable[[np.ndarray], Batch], plan: Sequence[np.ndarray]) -> Iterator[Batch]:

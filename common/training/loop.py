@@ -4,7 +4,7 @@ import copy
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,18 +20,18 @@ from common.errors import GlyphoneError
 from common.mapping import usable_cores
 from common.network import Network
 from common.training import checkpoint
-from common.training.batches import Batch, collate, draw_rows, padded_slices, padding_share, plan_epoch, prefetch
+from common.training.batches import padded_slices, padding_share, prefetch
+from common.training.feed import Feed
 from common.training.footprint import give_back, highest_bytes, processes_here
 from common.training.memory import MemoryPlan, plan_memory
 from common.training.objective import Objective
 from common.training.precision import choose_precision
 from common.training.processes import Group, join, leave
-from common.training.samples import Samples as Samples
+from common.training.samples import Samples
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
 from common.training.step import Machine, average, compute_alone, make_optimizer, shares, step
 from common.training.validation import validate
-from common.training.views import views
 
 # Between two times that free memory is given back: it takes half a second where there is much of it.
 GIVE_BACK_S = 60.0
@@ -119,17 +119,10 @@ def train(
         best, progress = saved["best"], Progress(**saved["progress"])
         say(f"going on at epoch {progress.epoch + 1}, batch {progress.batch + 1}")
 
-    targets = [alphabet.encode(text) for text in train_samples.texts]
-    plans = [_plan(train_samples, settings, seed, epoch) for epoch in range(settings.epochs)]
-    num_steps = sum(map(len, plans))
-
-    def make(epoch: int, rows: np.ndarray) -> Batch:
-        share = shares(len(rows), group.size)[group.rank]
-        own = rows[share]
-        count = objective.num_views
-        seen = (views(train_samples, row, network, augment, seed, epoch, count) for row in own)
-        matrices = [view for each in seen for view in each]
-        return collate(own.tolist(), matrices, [targets[row] for row in own], network.num_features, share.start, count)
+    feed = Feed(train_samples, alphabet, network, settings, augment, seed, group)
+    if feed.sentence():
+        say(feed.sentence())
+    num_steps = sum(map(len, feed.plans))
 
     given_back_at = time.monotonic()
 
@@ -151,23 +144,24 @@ def train(
             give_back()
             given_back_at = time.monotonic()
 
-    memory = group.tell(_memory_plan(network, objective, train_samples, plans, make, settings, precision, group, state))
+    memory = group.tell(_memory_plan(network, objective, feed, settings, precision, group, state))
     say(memory.sentence())
     machine = Machine(network, optimizer, settings, precision, group, memory, objective)
+    feed.expect(progress.step)
 
     while progress.epoch < settings.epochs:
-        plan = plans[progress.epoch]
+        plan = feed.plans[progress.epoch]
         epoch = progress.epoch
         hidden = None if group.rank == 0 else True
         bar = tqdm(total=num_steps, initial=progress.step, unit="step", desc=f"epoch {epoch + 1}", disable=hidden)
         network.train()
         started = saved_at = waited_from = time.monotonic()
         remaining = plan[progress.batch :]
-        for rows, batch in zip(remaining, prefetch(partial(make, epoch), remaining), strict=True):
+        for rows, batch in zip(remaining, prefetch(partial(feed.make, epoch), remaining), strict=True):
             progress.waiting_seconds += time.monotonic() - waited_from
             for each in optimizer.param_groups:
                 each["lr"] = learning_rate(progress.step, num_steps, settings)
-            num_labels = sum(len(targets[row]) for row in rows)
+            num_labels = feed.num_labels(epoch, rows)
             losses = step(machine, batch, len(rows), num_labels, _step_seed(seed, progress.step))
             if np.isfinite(losses).all():
                 average(averaged, network, min(settings.averaging, (1 + progress.step) / (10 + progress.step)))
@@ -202,7 +196,7 @@ def train(
         if not best or errors.character_error_rate < progress.best_error:
             progress.best_error, progress.best_epoch = errors.character_error_rate, epoch
             best = {name: tensor.detach().cpu().clone() for name, tensor in averaged.state_dict().items()}
-        progress.padding += padding_share(plan, train_samples.lengths) / settings.epochs
+        progress.padding += padding_share(plan, feed.joins[epoch].lengths) / settings.epochs
         progress.seconds += time.monotonic() - started
         progress.epoch, progress.batch, progress.loss_sum, progress.loss_labels = epoch + 1, 0, 0.0, 0
         save()
@@ -231,9 +225,7 @@ def train(
 def _memory_plan(
     network: Network,
     objective: Objective,
-    samples: Samples,
-    plans: Sequence[Sequence[np.ndarray]],
-    make: Callable[[int, np.ndarray], Batch],
+    feed: Feed,
     settings: TrainingSettings,
     precision: torch.dtype,
     group: Group,
@@ -242,9 +234,9 @@ def _memory_plan(
     """Measured by the first process, whose share of a batch is never smaller than another's."""
     if group.rank:
         return None
-    batches = [(epoch, rows) for epoch, plan in enumerate(plans) for rows in plan]
+    batches = [(epoch, rows) for epoch, plan in enumerate(feed.plans) for rows in plan]
     shapes = [
-        (shares(len(rows), group.size)[0].stop, padded_slices(int(samples.lengths[rows].max()))) for _, rows in batches
+        (shares(len(rows), group.size)[0].stop, padded_slices(feed.longest(epoch, rows))) for epoch, rows in batches
     ]
     place = max(range(len(shapes)), key=lambda each: shapes[each][0] * shapes[each][1])
     device = next(network.parameters()).device
@@ -252,18 +244,13 @@ def _memory_plan(
     return plan_memory(
         network,
         shapes,
-        lambda: make(*batches[place]).to(device),
+        lambda: feed.make(*batches[place]).to(device),
         partial(compute_alone, precision, copy.deepcopy(objective)),
-        part_slices=min(settings.part_slices, max(1, settings.part_slices // objective.num_views)),
+        part_slices=min(settings.part_slices, max(1, settings.part_slices // settings.num_views)),
         memory_gib=settings.memory_gib,
         state=state,
         key={**key, "processes": group.size, "memory_gib": settings.memory_gib},
     )
-
-
-def _plan(samples: Samples, settings: TrainingSettings, seed: int, epoch: int) -> list[np.ndarray]:
-    rows = draw_rows(samples.corpora, settings, seed, epoch)
-    return plan_epoch(rows, samples.lengths, settings, seed, epoch)
 
 
 def _objective(settings: TrainingSettings, network: Network, seed: int) -> Objective:

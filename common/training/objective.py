@@ -6,10 +6,12 @@ Of a row with emissions p, behind intermediate layers p_k, of the short cut r, o
 
 with s ``label_smoothing``, w ``intermediate_weight`` and c ``short_cut``; with ``label_prior`` CTC(p) takes its share
 of the labels' log priors from ln p. The loss of a sample is its row; with ``consistency`` λ it is the mean over two
-rows, views of the sample, of row + λ · Σ_t KL(other view ‖ this view).
+rows, views of the sample, of row + λ · Σ_t KL(other view ‖ this view). Of samples that are mixed with others each CTC
+is that of both texts, weighed as the slices are (``common.training.texts``).
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ from common.training.processes import Group
 from common.training.settings import TrainingSettings
 from common.training.short_cut import ShortCut
 from common.training.terms import ctc, ctc_less_prior, divergence_from_uniform, divergence_of_views
+from common.training.texts import texts_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Objective(nn.Module):
 
     def __init__(self, settings: TrainingSettings, network: Network) -> None:
         super().__init__()
-        self.num_views = 2 if settings.consistency else 1
+        self.num_views = settings.num_views
         self.consistency = settings.consistency
         self.smoothing = settings.label_smoothing
         self.intermediate = settings.intermediate_weight if network.intermediate_layers else 0.0
@@ -65,21 +68,20 @@ class Objective(nn.Module):
 
     def losses(self, batch: Batch, emitted: Emitted, part: slice) -> Tensor:
         """Loss of each sample [b / num_views] of the rows ``part`` of a batch."""
-        start, stop = (int(batch.target_lengths[:row].sum()) for row in (part.start, part.stop))
-        given = (emitted.lengths, batch.targets[start:stop], batch.target_lengths[part])
-        last, lengths = emitted.last, emitted.lengths
+        texts, last, lengths = texts_of(batch, part), emitted.last, emitted.lengths
         if self.prior is None:
-            rows = ctc(last, *given)
+            rows = texts.loss(ctc, last, lengths)
         else:
-            rows = ctc_less_prior(last, *given, (self.prior_share * self.prior.log()).to(last.dtype))
+            shares = (self.prior_share * self.prior.log()).to(last.dtype)
+            rows = texts.loss(partial(ctc_less_prior, shares=shares), last, lengths)
             self.prior.see(last, lengths)
         if self.intermediate:
-            others = [ctc(each, *given) for each in emitted.intermediate]
+            others = [texts.loss(ctc, each, lengths) for each in emitted.intermediate]
             rows = (1 - self.intermediate) * rows + self.intermediate * torch.stack(others).mean(0)
         if self.smoothing:
             rows = (1 - self.smoothing) * rows + self.smoothing * divergence_from_uniform(last, lengths)
         if emitted.short_cut is not None:
-            rows = rows + self.short_cut_weight * ctc(emitted.short_cut, *given)
+            rows = rows + self.short_cut_weight * texts.loss(ctc, emitted.short_cut, lengths)
         if self.num_views == 1:
             return rows
         return (rows + self.consistency * divergence_of_views(last, lengths)).unflatten(0, (-1, 2)).mean(1)

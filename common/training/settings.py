@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from common.training.stream_settings import StreamSettings
 
 
 class TrainingSettings(BaseModel):
@@ -41,6 +43,18 @@ class TrainingSettings(BaseModel):
     patience: int = Field(0, ge=0)  # epochs without a better validation error before an early stop; 0 is off
     # Samples drawn anew for each epoch, by corpus; a corpus that is not named is used whole.
     draw: dict[str, int] = {}
+    # Share of an epoch's samples that go on with another random training sample, of the same group (speaker, book)
+    # where it has others, else of the same corpus; texts are joined by a space, if the alphabet has one. 0 is off.
+    joined: float = Field(0.0, ge=0, le=1)
+    joined_slices: int = Field(0, ge=0)  # longest joined sample; 0: as the longest training sample
+    # Slices of ground between the two: 0 to twice as many.
+    joined_gap: int = Field(10, ge=0, le=1_000)
+    # Share of the samples that are mixed with another of their batch: λ · this + (1 - λ) · that, and so the losses of
+    # both texts (MixSpeech, arXiv 2102.12664, mixes 0.15). λ is drawn from Beta(α, α), the greater of λ and 1 - λ.
+    mixup: float = Field(0.0, ge=0, le=1)
+    mixup_alpha: float = Field(0.5, gt=0, le=100)
+    # Samples made while training, beside the stored ones; mixup goes with it, joined does not.
+    stream: StreamSettings = StreamSettings()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it
     device: Literal["auto", "cpu", "cuda"] = "auto"
     num_threads: int = Field(0, ge=0)  # of a process; 0: all usable cores
@@ -55,3 +69,18 @@ class TrainingSettings(BaseModel):
     # New character: the one of the model whose weights it starts from. New ones that are not named start near zero.
     new_characters: dict[str, str] = {}
     max_nonfinite: int = Field(20, ge=0)  # batches with a loss that is no number before training stops
+
+    @field_validator("stream")
+    @classmethod
+    def _joins_nothing(cls, value: StreamSettings, info: ValidationInfo) -> StreamSettings:
+        if value.samples and info.data.get("joined"):
+            raise ValueError(
+                f"{value.samples} samples with joined {info.data['joined']:g}: lengths of streamed samples are "
+                "estimates, by which no pair can be chosen; allowed: one of the two"
+            )
+        return value
+
+    @property
+    def num_views(self) -> int:
+        """Rows that a sample takes of a batch."""
+        return 2 if self.consistency else 1

@@ -1,6 +1,8 @@
 """The embedded corpus: words, numbers and short lines to be rendered. Nothing is rendered here; recipes are listed."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from common.modality import CorpusReader, generator
 from common.samples import SPLITS, Sample
 from ocr import fonts
+from ocr.glyphs import shown
 from ocr.synthesis import MARKS_SUFFIX, path
 from ocr.typesetting import case_of
 from ocr.words import KINDS, LETTERS_AND_DIGITS
@@ -40,6 +43,19 @@ class SyntheticSettings(BaseModel):
     font_styles: tuple[str, ...] = ()
 
 
+# Faces tried for a given text before all are looked through.
+FACE_TRIES = 12
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a split is drawn from. Attributes: families of fonts; keys of their faces; cumulative shares of KINDS."""
+
+    families: list[str]
+    keys: list[list[str]]
+    cumulative: np.ndarray
+
+
 def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]:
     """List the samples. The group is the font family; the splits share none.
 
@@ -47,35 +63,81 @@ def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]
         GlyphoneError: an unknown font style, or a font package that is not installed.
     """
     numbers = dict(zip(SPLITS, (settings.num_train, settings.num_validation, settings.num_test), strict=True))
-    held_out = frozenset(split for split in SPLITS if split != "train" and numbers[split])
-    shares = np.array([settings.words, settings.numbers, settings.lines])
-    if not shares.sum():
-        shares = np.ones(3)
-    cumulative = np.cumsum(shares / shares.sum())
     for split, number in numbers.items():
         if not number:
             continue
-        families = fonts.families_of_split(split, held_out, settings.font_styles)
-        keys = [fonts.keys(family) for family in families]
         for place in range(number):
             sample_id = f"synthetic/{split}/{place:06d}"
-            random = generator(seed, "ocr corpus", sample_id)
-            kind = KINDS[min(int(np.searchsorted(cumulative, random.random(), side="right")), 2)]
-            text = text_of_kind(kind, settings.characters, random)
-            family = int(random.integers(len(families)))
-            key = keys[family][int(random.integers(len(keys[family])))]
-            case = case_of(text)
-            if families[family] in fonts.CAPITALS_ONLY:
-                text = text.upper()  # what is seen; some of these faces show the case as the size of capitals
-            style = settings.style if settings.style != "mix" else ("clean", "scene")[int(random.integers(2))]
-            yield Sample(
-                id=sample_id,
-                path=path(seed, style + MARKS_SUFFIX * settings.unlabelled_marks, case, key),
-                text=text,
-                group=f"font/{families[family]}",
-                split=split,
-                licence=LICENCE,
-            )
+            yield _sample(settings, seed, sample_id, split, generator(seed, "ocr corpus", sample_id))
 
 
-READER = CorpusReader(Settings=SyntheticSettings, read=read)
+def recipe(settings: SyntheticSettings, seed: int, sample_id: str, text: str | None) -> Sample:
+    """One training sample, whatever ``num_train`` is; with a text of its own, or a given one in a face that has it.
+
+    Characters of a given text that no face has are left out of it.
+    """
+    return _sample(settings, seed, sample_id, "train", generator(seed, "ocr stream", sample_id), text)
+
+
+@lru_cache(maxsize=8)
+def _choice(settings: SyntheticSettings, split: str) -> _Choice:
+    numbers = dict(zip(SPLITS, (settings.num_train, settings.num_validation, settings.num_test), strict=True))
+    held_out = frozenset(each for each in SPLITS if each != "train" and numbers[each])
+    shares = np.array([settings.words, settings.numbers, settings.lines])
+    if not shares.sum():
+        shares = np.ones(3)
+    families = fonts.families_of_split(split, held_out, settings.font_styles)
+    return _Choice(families, [fonts.keys(family) for family in families], np.cumsum(shares / shares.sum()))
+
+
+def _sample(
+    settings: SyntheticSettings,
+    seed: int,
+    sample_id: str,
+    split: str,
+    random: np.random.Generator,
+    given: str | None = None,
+) -> Sample:
+    choice = _choice(settings, split)
+    kind = KINDS[min(int(np.searchsorted(choice.cumulative, random.random(), side="right")), 2)]
+    text = given if given is not None else text_of_kind(kind, settings.characters, random)
+    family, key = _face(choice, random)
+    if given is not None:
+        text, family, key = _shown(given, choice, family, key, random)
+    case = case_of(text)
+    if family in fonts.CAPITALS_ONLY:
+        text = text.upper()  # what is seen; some of these faces show the case as the size of capitals
+    style = settings.style if settings.style != "mix" else ("clean", "scene")[int(random.integers(2))]
+    return Sample(
+        id=sample_id,
+        path=path(seed, style + MARKS_SUFFIX * settings.unlabelled_marks, case, key),
+        text=text,
+        group=f"font/{family}",
+        split=split,
+        licence=LICENCE,
+    )
+
+
+def _face(choice: _Choice, random: np.random.Generator) -> tuple[str, str]:
+    number = int(random.integers(len(choice.families)))
+    return choice.families[number], choice.keys[number][int(random.integers(len(choice.keys[number])))]
+
+
+def _shown(text: str, choice: _Choice, family: str, key: str, random: np.random.Generator) -> tuple[str, str, str]:
+    """Text, family and face: the first face tried that has all characters; else the text without what none has."""
+    for _ in range(FACE_TRIES):
+        if shown(text, key) is not None:
+            return text, family, key
+        family, key = _face(choice, random)
+    every = [(family, key) for family, keys in zip(choice.families, choice.keys, strict=True) for key in keys]
+    known = {letter for letter in set(text) if any(shown(letter, key) is not None for _, key in every)}
+    text = " ".join("".join(letter for letter in text if letter in known).split())
+    able = [face for face in every if shown(text, face[1]) is not None]
+    if not able:  # no face has all that is left: the one that has most of it
+        family, key = max(every, key=lambda face: sum(shown(letter, face[1]) is not None for letter in text))
+        return " ".join("".join(each for each in text if shown(each, key) is not None).split()), family, key
+    family, key = able[int(random.integers(len(able)))]
+    return text, family, key
+
+
+READER = CorpusReader(Settings=SyntheticSettings, read=read, recipe=recipe)

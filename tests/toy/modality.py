@@ -44,6 +44,12 @@ def synthetic(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sa
             yield Sample(f"{split}-{number}", path, f"word {number}", f"{split}/{number % 2}", split)
 
 
+def recipe(settings: SyntheticSettings, seed: int, sample_id: str, text: str | None) -> Sample:
+    random = generator(seed, "toy recipe", sample_id)
+    own = "".join(random.choice(list("abc"), size=random.integers(1, 6)))
+    return Sample(sample_id, f"{SYNTHESIS}{seed}:train", own if text is None else text, "g", "train", licence="CC0")
+
+
 def folder(settings: FolderSettings, root: Path, seed: int) -> Iterator[Sample]:
     return read_folder(settings, root, SUFFIXES)
 
@@ -96,7 +102,7 @@ MODALITY = Modality(
     SliceSettings=SliceSettings,
     AugmentSettings=AugmentSettings,
     corpora={
-        "synthetic": CorpusReader(SyntheticSettings, synthetic),
+        "synthetic": CorpusReader(SyntheticSettings, synthetic, recipe=recipe),
         "folder": CorpusReader(FolderSettings, folder),
         "manifest": CorpusReader(ManifestSettings, read_manifest),
     },

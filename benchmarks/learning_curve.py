@@ -1,0 +1,172 @@
+"""Error against the number of real samples, with and without pretraining, on validation data.
+
+For each recipe and each number of real training samples two trainings: from fresh weights, and from those of the
+pretraining of recipe ``<recipe>_pretrained``, which is computed once. Each training has the same time by count: as many
+epochs as its samples allow in the minutes given, by the speed of a first short run, and no more than ``MOST_EPOCHS``.
+The table goes to standard error and into ``detail``; rows that are done are read again. The value is the error with
+pretraining over the error without, at the smallest number of the first recipe.
+
+``GLYPHONE_CURVE=fraktur,an4`` names recipes, ``GLYPHONE_CURVE_SAMPLES=125,250,0`` the numbers (0: all),
+``GLYPHONE_CURVE_MINUTES=10`` the minutes of a training, ``GLYPHONE_CURVE_SET=pretraining.epochs=2,network.cell=gru``
+settings of the modality for a miniature. Test data is not touched.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from benchmarks.cells import repro
+from benchmarks.processes import watch
+from benchmarks.recipes import choose
+from benchmarks.result import Result
+from benchmarks.workspace import environment, workspace
+from common.errors import GlyphoneError
+from common.files import read_json, read_jsonl, write_json
+
+NAME = "learning_curve"
+RECIPES = ("fraktur", "an4", "iiit5k")
+SAMPLES = (125, 250, 500, 1000, 0)
+MINUTES = 10.0
+MOST_EPOCHS = 120
+# Of the run that tells the speed.
+PROBE_SAMPLES, PROBE_EPOCHS = 125, 2
+
+
+def run() -> Result:
+    folder = workspace(NAME)
+    names = os.environ.get("GLYPHONE_CURVE", "")
+    recipes = tuple(filter(None, names.split(","))) or RECIPES
+    numbers = numbers_of(os.environ.get("GLYPHONE_CURVE_SAMPLES", ""))
+    minutes = float(os.environ.get("GLYPHONE_CURVE_MINUTES", MINUTES))
+    more = settings_of(os.environ.get("GLYPHONE_CURVE_SET", ""))
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for recipe in recipes:
+        rows[recipe] = curve(folder, recipe, numbers, minutes, more)
+        show(recipe, rows[recipe])
+    first = rows[recipes[0]][0]
+    value = first["pretrained_cer"] / first["fresh_cer"] if first["fresh_cer"] else 1.0
+    return Result(value, "ratio", False, {"curves": rows, "minutes": minutes, "settings": more, "seed": 1})
+
+
+def curve(
+    folder: Path, recipe: str, numbers: tuple[int, ...], minutes: float, more: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """A row for each number of real samples."""
+    probe = train(folder, recipe, False, PROBE_SAMPLES, PROBE_EPOCHS, more)
+    speed = probe["samples"] * PROBE_EPOCHS / max(probe["seconds"], 1e-9)
+    rows = []
+    for number in numbers:
+        size = number or count(folder, recipe, more)
+        epochs = epochs_of(size, speed, minutes)
+        fresh, pretrained = (train(folder, recipe, with_it, number, epochs, more) for with_it in (False, True))
+        rows.append(
+            {
+                "samples": fresh["samples"],
+                "epochs": epochs,
+                "fresh_cer": fresh["validation_cer"],
+                "fresh_wer": fresh["validation_wer"],
+                "fresh_seconds": fresh["seconds"],
+                "pretrained_cer": pretrained["validation_cer"],
+                "pretrained_wer": pretrained["validation_wer"],
+                "pretrained_seconds": pretrained["seconds"],
+                "pretraining_seconds": pretrained["pretraining_seconds"],
+                "pretraining_samples": pretrained["pretraining_samples"],
+            }
+        )
+        show(recipe, rows)
+    return rows
+
+
+def epochs_of(samples: int, speed: float, minutes: float) -> int:
+    """As many as ``samples`` allow in the minutes at ``speed`` samples a second; at least 1."""
+    return max(1, min(MOST_EPOCHS, int(60 * minutes * speed / max(1, samples))))
+
+
+def train(
+    folder: Path, recipe: str, pretrained: bool, number: int, epochs: int, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One training by ``dvc repro train@…``: read where it is done with these settings, else run."""
+    settings = {"recipe": recipe, "pretrained": pretrained, "number": number, "epochs": epochs, **more}
+    kind = "pretrained" if pretrained else "fresh"
+    done = folder / ".work" / f"{recipe}_{kind}_{number}_{epochs}.json"
+    if done.is_file() and (found := read_json(done)).get("settings") == settings:
+        return found
+    modality = prepared(folder, recipe, pretrained, number, more, {"training.epochs": epochs})
+    watch(repro(f"train@{modality}"), folder, environment())
+    costs = read_json(folder / "results" / modality / "training.json")
+    summary = read_json(folder / "models" / modality / "bundle.json")["summary"]
+    found = {
+        "settings": settings,
+        "samples": num_real(folder, modality),
+        **{key: summary[key] for key in ("validation_cer", "validation_wer", "best_epoch")},
+        **{key: costs.get(key, 0) for key in ("seconds", "pretraining_seconds", "pretraining_samples")},
+    }
+    write_json(done, found)
+    return found
+
+
+def prepared(
+    folder: Path, recipe: str, pretrained: bool, number: int, more: Mapping[str, Any], own: Mapping[str, Any]
+) -> str:
+    """Choose the recipe with so many real samples; returns its modality."""
+    path = folder / "recipes" / f"{recipe}_pretrained.yaml"
+    if not path.is_file():
+        raise GlyphoneError(f"GLYPHONE_CURVE: {recipe}: there is no recipe {recipe}_pretrained to compare with")
+    choose(folder, f"{recipe}_pretrained" if pretrained else recipe, {})
+    params = folder / "params.yaml"
+    yaml = YAML()
+    tree = yaml.load(params)
+    (modality,) = tree["modalities"]
+    for key, value in {"prepare.max_train_samples": number, **more, **own}.items():
+        if key.startswith("pretraining.") and not pretrained:
+            continue
+        *way, last = key.split(".")
+        node = tree[modality]
+        for step in way:
+            node = node.setdefault(step, {})
+        node[last] = value
+    yaml.dump(tree, params)
+    return str(modality)
+
+
+def count(folder: Path, recipe: str, more: Mapping[str, Any]) -> int:
+    """All real training samples of a recipe."""
+    modality = prepared(folder, recipe, False, 0, more, {})
+    watch(repro(f"prepare@{modality}"), folder, environment())
+    return num_real(folder, modality)
+
+
+def num_real(folder: Path, modality: str) -> int:
+    """Training samples that were read and not made."""
+    rows = read_jsonl(folder / "data" / modality / "samples.jsonl")
+    return sum(row["split"] == "train" and not row["path"].startswith("synthesis:") for row in rows)
+
+
+def numbers_of(text: str) -> tuple[int, ...]:
+    """Numbers of samples, by commas; without text ``SAMPLES``."""
+    try:
+        numbers = tuple(int(each) for each in text.split(",") if each)
+    except ValueError:
+        raise GlyphoneError(f"GLYPHONE_CURVE_SAMPLES: {text!r}: allowed are whole numbers and commas") from None
+    return numbers or SAMPLES
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """Settings of a modality, ``key=value`` by commas, values as in YAML."""
+    pairs = [each.partition("=") for each in text.split(",") if each]
+    if any(not sign for _, sign, _ in pairs):
+        raise GlyphoneError(f"GLYPHONE_CURVE_SET: {text!r}: allowed are key=value and commas")
+    return {key: YAML(typ="safe").load(value) for key, _, value in pairs}
+
+
+def show(recipe: str, rows: list[dict[str, Any]]) -> None:
+    """The table of one recipe on standard error."""
+    print(f"\n{recipe}: validation CER, fresh and pretrained", file=sys.stderr)
+    print(f"{'samples':>8}{'epochs':>8}{'fresh':>9}{'pre':>9}", file=sys.stderr)
+    for row in rows:
+        errors = f"{row['fresh_cer']:>9.4f}{row['pretrained_cer']:>9.4f}"
+        print(f"{row['samples']:>8}{row['epochs']:>8}{errors}", file=sys.stderr, flush=True)

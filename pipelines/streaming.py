@@ -1,0 +1,113 @@
+"""The samples that a training makes for itself, as the settings of its stream say."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from common.alphabet import needed_slices
+from common.errors import GlyphoneError
+from common.language.sampling import sampler
+from common.modality import Modality, generator
+from common.network import Network
+from common.samples import Sample
+from common.text import TextSettings, normalise
+from common.training.samples import Samples
+from common.training.stream import Joined, Stream
+from common.training.stream_settings import StreamSettings
+from pipelines.modalities import MODULES, modality
+from pipelines.settings import stream_reader
+from pipelines.stream_making import make
+
+# What bundles and figures call the samples of a stream.
+CORPUS = "stream"
+# A recipe without a text is drawn anew so often.
+MAX_TRIES = 8
+
+
+def open_stream(
+    name: str, chosen: SimpleNamespace, section: str, texts: Sequence[str], num_features: int
+) -> Stream | None:
+    """The stream of a section of the settings, ``training`` or ``pretraining``; None where it is off.
+
+    Args:
+        chosen: with ``seed``, ``text``, ``slices``, ``network`` and the section.
+        texts: of the stored training samples, for n-grams.
+        num_features: F.
+    """
+    training = getattr(chosen, section)
+    if not training.stream.samples:
+        return None
+    front = chosen.slices
+    return Stream(
+        training.stream.samples,
+        training.epochs,
+        recipe_of(modality(name), training.stream, chosen.text, section, chosen.seed, texts),
+        partial(make, module=MODULES[name], front=front),
+        least_slices(Network(chosen.network, num_features, 2)),  # the number of labels does not matter
+        training.stream.num_workers,
+    )
+
+
+def joined(stored: Samples, stream: Stream | None) -> Samples:
+    """Stored samples with those of a stream behind them."""
+    if stream is None:
+        return stored
+    stream.first = len(stored.ids)
+    return Samples(
+        ids=[*stored.ids, *stream.ids],
+        corpora=[*stored.corpora, *[CORPUS] * len(stream)],
+        texts=[*stored.texts, *stream.texts],
+        lengths=np.concatenate([stored.lengths, stream.lengths]),
+        matrices=Joined(stored.matrices, stream),
+        groups=[*(stored.groups or stored.corpora), *[CORPUS] * len(stream)],
+        stream=stream,
+    )
+
+
+def recipe_of(
+    kind: Modality, stream: StreamSettings, text: TextSettings, purpose: str, seed: int, texts: Sequence[str]
+) -> Callable[[str], Sample]:
+    """Id → sample with a normalised text, by the id alone."""
+    reader = stream_reader(kind)
+    assert reader is not None and reader.recipe is not None  # the settings' check has seen to it
+    settings = reader.Settings.model_validate_json(json.dumps(stream.generator), strict=True)
+    make_recipe = reader.recipe
+    draw = None
+    if stream.ngrams:
+        if not texts:
+            raise GlyphoneError(
+                f"{kind.name}.{purpose}.stream.ngrams: {stream.ngrams:g}: there is no training text that was read and "
+                "not made; allowed: 0"
+            )
+        most = max(map(len, texts), default=1)
+        draw = sampler(texts, stream.ngram_unit, stream.ngram_order, most=most)
+
+    def recipe(sample_id: str) -> Sample:
+        for attempt in range(MAX_TRIES):
+            name = f"{purpose}/{sample_id}" + f"/{attempt}" * bool(attempt)
+            random = generator(seed, "stream text", name)
+            given = draw(random) if draw is not None and random.random() < stream.ngrams else None
+            sample = make_recipe(settings, seed, name, given)
+            if normalised := normalise(sample.text, text):
+                return replace(sample, text=normalised, corpus=CORPUS)
+        raise GlyphoneError(f"stream: nothing is left of {MAX_TRIES} texts of sample {sample_id}; last {sample.text!r}")
+
+    return recipe
+
+
+def least_slices(network: Network) -> Callable[[str], int]:
+    """Text → slices that the network needs to spell it."""
+    emitted = network.out_lengths(torch.arange(0, 64 * network.stride)).numpy()
+
+    def least(text: str) -> int:
+        needed = needed_slices(text)
+        if needed <= emitted[-1]:
+            return int(np.searchsorted(emitted, needed))
+        return (needed + 1) * network.stride + len(emitted)
+
+    return least

@@ -1,0 +1,126 @@
+"""The sheet of augmented samples shows what training sees, and a mistake on the command line is one line."""
+
+import ast
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from common.errors import GlyphoneError
+from common.modality import generator
+from common.store import Store, StoreWriter
+from pipelines import augmented
+from pipelines.augmented_page import LEAST_HEIGHT_PX
+from pipelines.modalities import modality
+from pipelines.training_data import _augmenting
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(params=["audio", "ocr"])
+def world(request, tmp_path, monkeypatch) -> str:
+    """A folder with params.yaml and a store of five samples of this modality."""
+    name = request.param
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    kind = modality(name)
+    chosen = kind.SliceSettings()
+    path = tmp_path / "data" / name / "slices" / "train.arrow"
+    path.parent.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    with StoreWriter(
+        path,
+        modality=name,
+        num_features=kind.num_features(chosen),
+        step=1.0,
+        unit=kind.unit,
+        settings={},
+        samples_digest="",
+    ) as store:
+        for number in range(5):
+            slices = random.random((0 if number == 4 else 60 + number, kind.num_features(chosen)), dtype=np.float32)
+            store.add(f"s{number}", "g", f"<text> {number}", slices, corpus="c")
+    monkeypatch.chdir(tmp_path)
+    return name
+
+
+def pictures(page: str) -> list[np.ndarray]:
+    return [np.array(Image.open(io.BytesIO(base64.b64decode(each)))) for each in re.findall(r"base64,([^\"]+)", page)]
+
+
+def test_version_n_is_what_training_sees_in_epoch_n(world: str) -> None:
+    assert augmented.main([world, "-o", "a.html", "--ids", "s2", "--versions", "3"]) == 0
+    page = Path("a.html").read_text(encoding="utf-8")
+    assert "&lt;text&gt; 2" in page and "<text>" not in page
+    shown, kind = pictures(page), modality(world)
+    slices = Store(Path("data") / world / "slices" / "train.arrow").slices(2).astype(np.float32)
+    section = YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))[world]["augment"]
+    chosen = kind.AugmentSettings(**section)
+    versions = [kind.augment(slices, chosen, generator(1, f"augment {epoch}", "s2")) for epoch in range(3)]
+    low, high = slices.min(), slices.max()
+    assert len(shown) == 4
+    for image, each in zip(shown, [slices, *versions], strict=True):
+        times = -(-LEAST_HEIGHT_PX // each.shape[1])
+        assert image.shape == (times * each.shape[1], times * len(each))
+        ink = each.T[::-1] if world == "audio" else each.T
+        expected = 255 * (1 - ((ink - low) / (high - low)).clip(0, 1))
+        assert np.abs(image[::times, ::times].astype(float) - expected).max() < 1
+
+
+def test_each_change_stands_alone_in_its_row(world: str) -> None:
+    assert augmented.main([world, "-o", "a.png", "--each", "--samples", "1", "--versions", "1"]) == 0
+    first = Path("a.png").read_bytes()
+    assert Image.open(io.BytesIO(first)).width > 60
+    assert augmented.main([world, "-o", "a.png", "--each", "--samples", "1", "--versions", "1"]) == 0
+    assert Path("a.png").read_bytes() == first
+    augment = modality(world).AugmentSettings()
+    alone = augmented._alone(augment)
+    names = [title.partition(":")[0] for title, _ in alone]
+    assert names and set(names) == {
+        name for name, value in augment.model_dump().items() if value and name not in augment.HOW
+    }
+    for name, (_, settings) in zip(names, alone, strict=True):
+        on = {each for each, value in settings.model_dump().items() if value and each not in augment.HOW}
+        assert on == {name}
+
+
+def test_samples_are_drawn_by_the_seed_and_empty_ones_left_out(world: str) -> None:
+    augmented.main([world, "-o", "a.html", "--samples", "99", "--versions", "1"])
+    page = Path("a.html").read_text(encoding="utf-8")
+    assert re.findall(r"<h2>(\w+)", page) == ["s0", "s1", "s2", "s3"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["-o", "a.jpg"], r"a\.jpg: the name must end in \.html"),
+        (["--ids", "s1", "nobody"], "no sample nobody"),
+        (["--set", "nose=1"], "--set nose=1: unknown key; allowed: .*noise"),
+        (["--set", "noise=loud"], "--set noise=loud: .*number"),
+        (["--set", "noise=-1"], "--set noise=-1: .*greater than or equal to 0"),
+    ],
+)
+def test_a_mistake_is_one_line(world: str, more: list[str], message: str) -> None:
+    with pytest.raises(GlyphoneError, match=message) as error:
+        augmented.main([world, *more])
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_on_is_said(world: str) -> None:
+    augment = modality(world).AugmentSettings()
+    off = [f"--set={name}=0" for name in augment.model_dump() if name not in augment.HOW]
+    with pytest.raises(GlyphoneError, match="--each has none to show"):
+        augmented.main([world, "--each", *off])
+
+
+def test_the_code_that_changes_samples_is_part_of_the_resume_state() -> None:
+    """Whatever of a room its augment.py imports."""
+    for name in ("audio", "ocr"):
+        watched = {path.stem for path in _augmenting(modality(name))}
+        tree = ast.parse((ROOT / name / "augment.py").read_text(encoding="utf-8"))
+        modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert watched == {"augment", *(each.partition(".")[2] for each in modules if each.startswith(f"{name}."))}
