@@ -8,8 +8,9 @@ WORDS = {
     "audio.language.unit": "word",
     "audio.language.order": 4,
     "audio.decoding.engine": "beam_lm",
-    "audio.tune.alphas": [0.05, 0.1, 0.2, 0.3, 0.4, 0.6],
-    "audio.tune.beam_widths": [32, 128],
+    "audio.tune.alphas": [0.2, 0.4, 0.6, 0.8, 1.0],
+    "audio.tune.betas": [0.0, 1.0, 2.0, 3.0],
+    "audio.tune.beam_widths": [64],
 }
 
 
