@@ -120,6 +120,10 @@ def test_two_equal_views_agree_and_the_other_view_gets_no_gradient():
     assert not gradient[1:].any()
 
 
+# Threads share torch's random numbers: who seeds them must draw before the other seeds.
+DRAWING = threading.Lock()
+
+
 def with_views(batch: Batch, num_views: int) -> Batch:
     """Other numbers in each view of a sample."""
     if num_views == 1:
@@ -152,8 +156,9 @@ def outcome(
 ) -> dict[str, torch.Tensor]:
     """Losses, gradients and state behind a second step that changes no weights."""
     network, chosen = copy.deepcopy(network).train(), TrainingSettings(clip_norm=1e9, **more)
-    torch.manual_seed(1)
-    objective = Objective(chosen, network).to(next(network.parameters()).dtype)
+    with DRAWING:
+        torch.manual_seed(1)
+        objective = Objective(chosen, network).to(next(network.parameters()).dtype)
     batch = with_views(batch, objective.num_views)
     whole = (len(batch.rows), int(batch.target_lengths.sum()) // objective.num_views)
     batch = replace(batch, slices=batch.slices.to(next(network.parameters()).dtype))
