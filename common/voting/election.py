@@ -10,15 +10,16 @@ from common.voting.slots import Slot
 def winner(slot: Slot) -> str:
     """The character, or ``GAP``, with the largest sum of confidences.
 
-    Ties go to what the main model says, which is the first; else to what more models say, else to the smaller code
-    point.
+    Ties go to what the main model says, which is the first; else to what more models say with any confidence, else to
+    the smaller code point.
     """
     candidates = {each: _total(slot, each) for each in slot.characters}
     most = max(candidates.values())
     tied = [each for each, total in candidates.items() if total == most]
     if slot.characters[0] in tied:
         return slot.characters[0]
-    return min(tied, key=lambda each: (-slot.characters.count(each), each))
+    sure = [each for each, confidence in zip(slot.characters, slot.confidences, strict=True) if confidence > 0]
+    return min(tied, key=lambda each: (-sure.count(each), each))
 
 
 def _total(slot: Slot, character: str) -> float:
