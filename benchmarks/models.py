@@ -28,7 +28,7 @@ MODELS = {
         Model("default-ocr", "default_ocr_accuracy", "ocr"),
     ),
     "an4": (Model("an4", "an4_wer_greedy", "audio"),),
-    "fsdd": (Model("fsdd", "fsdd_official_accuracy", "audio"),),
+    "fsdd_official": (Model("fsdd", "fsdd_official_accuracy", "audio"),),
     "iiit5k": (Model("iiit5k", "iiit5k_accuracy", "ocr"),),
     "fraktur": (Model("fraktur", "fraktur_cer", "ocr"),),
 }

@@ -202,7 +202,7 @@ def test_make_models_packs_what_the_workspaces_hold(
     ran = []
 
     def run_recipe(workspace: str, recipe: str, modality: str, needs_data: bool) -> None:
-        if recipe == "fsdd":
+        if recipe == "fsdd_official":
             raise GlyphoneError("the real corpora are not there")
         ran.append((workspace, recipe, modality, needs_data))
         for source, target in ((model, "models"), (results, "results")):
@@ -212,9 +212,9 @@ def test_make_models_packs_what_the_workspaces_hold(
 
     monkeypatch.setattr("benchmarks.recipes.run_recipe", run_recipe)
     monkeypatch.setattr("benchmarks.workspace.WORKSPACES", tmp_path)
-    assert models.main(["an4", "fsdd", "default", "-o", str(tmp_path / "dist")]) == 1
+    assert models.main(["an4", "fsdd_official", "default", "-o", str(tmp_path / "dist")]) == 1
     output = capsys.readouterr()
-    assert output.err == "not built: fsdd: the real corpora are not there\n"
+    assert output.err == "not built: fsdd_official: the real corpora are not there\n"
     assert [row[1:] for row in ran] == [("an4", "audio", True), ("default", "audio", False), ("default", "ocr", False)]
     assert (tmp_path / "dist" / SUMS).read_text(encoding="utf-8").splitlines() == sorted(
         output.out.splitlines(), key=lambda line: line[66:]

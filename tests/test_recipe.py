@@ -21,7 +21,20 @@ from tests.toy.workspace import rows, write_corpus
 
 ROOT = Path(__file__).parent.parent
 PRETRAINED = ("an4_pretrained", "iiit5k_pretrained", "fraktur_pretrained")
-NAMES = ("default", "an4", "arabic", "fsdd", "iiit5k", "fraktur", "librispeech", "lines", "speech", "uw3", *PRETRAINED)
+NAMES = (
+    "default",
+    "an4",
+    "arabic",
+    "fsdd",
+    "fsdd_official",
+    "iiit5k",
+    "fraktur",
+    "librispeech",
+    "lines",
+    "speech",
+    "uw3",
+    *PRETRAINED,
+)
 
 
 @pytest.fixture
