@@ -6,7 +6,7 @@ handful of names.
 
 import numpy as np
 
-from audio.sentences import DIGITS, LETTERS, MONTHS, ORDINALS, TEENS, TENS
+from audio.sentences import DIGITS, LETTERS, MONTHS, ORDINALS, TEENS, TENS, below_hundred, pick
 
 COMMANDS = ("RUBOUT", "ERASE")
 SHORT = ("YES", "NO", "GO", "STOP", "HELP", "START", "REPEAT", "ENTER", "ERASE")
@@ -27,10 +27,6 @@ def vocabulary() -> list[str]:
     return sorted(words)
 
 
-def _pick(generator: np.random.Generator, words: tuple[str, ...]) -> str:
-    return words[generator.integers(len(words))]
-
-
 def _spelled(generator: np.random.Generator) -> str:
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # transcribing does without the package
 
@@ -42,14 +38,14 @@ def _spelled(generator: np.random.Generator) -> str:
 
 
 def _code(generator: np.random.Generator) -> str:
-    letters = [_pick(generator, LETTERS) for _ in range(generator.integers(1, 6))]
-    command = [_pick(generator, COMMANDS)] if generator.random() < 0.3 else []
+    letters = [pick(generator, LETTERS) for _ in range(generator.integers(1, 6))]
+    command = [pick(generator, COMMANDS)] if generator.random() < 0.3 else []
     return " ".join([*command, *letters, _number(generator)])
 
 
 def _digits(generator: np.random.Generator) -> str:
     """Three to ten digits, as of telephones and houses; zero is often called OH."""
-    digits = [_pick(generator, DIGITS) for _ in range(generator.integers(3, 11))]
+    digits = [pick(generator, DIGITS) for _ in range(generator.integers(3, 11))]
     return " ".join("OH" if digit == "ZERO" and generator.random() < 0.4 else digit for digit in digits)
 
 
@@ -60,17 +56,14 @@ def _numbers(generator: np.random.Generator) -> str:
 def _number(generator: np.random.Generator) -> str:
     draw = generator.random()
     if draw < 0.4:
-        return " ".join(_pick(generator, DIGITS) for _ in range(generator.integers(1, 5)))
+        return " ".join(pick(generator, DIGITS) for _ in range(generator.integers(1, 5)))
     if draw < 0.9:
         return _below_hundred(generator)
-    return f"{_pick(generator, DIGITS[1:])} HUNDRED AND {_below_hundred(generator)}"
+    return f"{pick(generator, DIGITS[1:])} HUNDRED AND {_below_hundred(generator)}"
 
 
 def _below_hundred(generator: np.random.Generator) -> str:
-    if generator.random() < 0.25:
-        return _pick(generator, TEENS)
-    tens = _pick(generator, TENS)
-    return f"{tens} {_pick(generator, DIGITS[1:])}" if generator.random() < 0.8 else tens
+    return below_hundred(generator, teens=0.25, ones=0.8)
 
 
 def _date(generator: np.random.Generator) -> str:
@@ -78,10 +71,10 @@ def _date(generator: np.random.Generator) -> str:
     year = _below_hundred(generator)
     if generator.random() < 0.5:
         tens = f"{TENS[0]} " if generator.random() < 0.3 else ""
-        day = _pick(generator, ORDINALS[:9] if tens else ORDINALS)
-        return f"{_pick(generator, MONTHS)} {tens}{day} NINETEEN {year}"
+        day = pick(generator, ORDINALS[:9] if tens else ORDINALS)
+        return f"{pick(generator, MONTHS)} {tens}{day} NINETEEN {year}"
     century = "NINETEEN " if generator.random() < 0.3 else ""
-    return f"{_pick(generator, (*DIGITS[1:], *TEENS[:3]))} {_below_hundred(generator)} {century}{year}"
+    return f"{pick(generator, (*DIGITS[1:], *TEENS[:3]))} {_below_hundred(generator)} {century}{year}"
 
 
 def _entered(generator: np.random.Generator) -> str:
@@ -89,4 +82,4 @@ def _entered(generator: np.random.Generator) -> str:
 
 
 def _short(generator: np.random.Generator) -> str:
-    return _pick(generator, SHORT)
+    return pick(generator, SHORT)

@@ -45,7 +45,7 @@ def sentence(generator: np.random.Generator) -> str:
 
 def digit(generator: np.random.Generator) -> str:
     """One digit, as people enter them one by one."""
-    return _pick(generator, DIGITS)
+    return pick(generator, DIGITS)
 
 
 def phrase(generator: np.random.Generator) -> str:
@@ -76,52 +76,54 @@ def vocabulary() -> list[str]:
     return sorted(words | {"SPELL", "HUNDRED", "AND", "THE", "AT", "TURN", "CALL", "TIMES"})
 
 
-def _pick(generator: np.random.Generator, words: tuple[str, ...]) -> str:
+def pick(generator: np.random.Generator, words: tuple[str, ...]) -> str:
+    """One of some words, all as likely."""
     return words[generator.integers(len(words))]
+
+
+def below_hundred(generator: np.random.Generator, teens: float = 0.3, ones: float = 0.7) -> str:
+    """A number from TEN to NINETY NINE: a share of ``teens``, and of the others a share with ones: FORTY TWO."""
+    if generator.random() < teens:
+        return pick(generator, TEENS)
+    tens = pick(generator, TENS)
+    return f"{tens} {pick(generator, DIGITS[1:])}" if generator.random() < ones else tens
 
 
 def _spelling(generator: np.random.Generator) -> str:
     """SPELL A N N A, or two or three letters and a digit."""
     if generator.random() < 0.5:
-        return " ".join(("SPELL", *_pick(generator, NAMES)))
-    letters = [_pick(generator, LETTERS) for _ in range(generator.integers(2, 4))]
-    return " ".join([*letters, _pick(generator, DIGITS)])
+        return " ".join(("SPELL", *pick(generator, NAMES)))
+    letters = [pick(generator, LETTERS) for _ in range(generator.integers(2, 4))]
+    return " ".join([*letters, pick(generator, DIGITS)])
 
 
 def _digits(generator: np.random.Generator) -> str:
-    return " ".join(_pick(generator, DIGITS) for _ in range(generator.integers(2, 5)))
-
-
-def _below_hundred(generator: np.random.Generator) -> str:
-    if generator.random() < 0.3:
-        return _pick(generator, TEENS)
-    tens = _pick(generator, TENS)
-    return f"{tens} {_pick(generator, DIGITS[1:])}" if generator.random() < 0.7 else tens
+    return " ".join(pick(generator, DIGITS) for _ in range(generator.integers(2, 5)))
 
 
 def _number(generator: np.random.Generator) -> str:
     if generator.random() < 0.4:
-        return f"{_below_hundred(generator)} TIMES {_pick(generator, DIGITS)}"
-    return f"{_pick(generator, DIGITS[1:])} HUNDRED AND {_below_hundred(generator)}"
+        return f"{below_hundred(generator)} TIMES {pick(generator, DIGITS)}"
+    return f"{pick(generator, DIGITS[1:])} HUNDRED AND {below_hundred(generator)}"
 
 
 def _date(generator: np.random.Generator) -> str:
     draw = generator.random()
     if draw < 0.25:
-        return f"{_pick(generator, DAYS)} AT {_pick(generator, TEENS)}"
+        return f"{pick(generator, DAYS)} AT {pick(generator, TEENS)}"
     if draw < 0.5:
-        return f"{_pick(generator, MONTHS)} NINETEEN {_below_hundred(generator)}"
-    return f"{_pick(generator, MONTHS)} THE {_pick(generator, ORDINALS)}"
+        return f"{pick(generator, MONTHS)} NINETEEN {below_hundred(generator)}"
+    return f"{pick(generator, MONTHS)} THE {pick(generator, ORDINALS)}"
 
 
 def _command(generator: np.random.Generator) -> str:
     draw = generator.random()
     if draw < 0.4:
-        return f"TURN {_pick(generator, SWITCHES)} THE {_pick(generator, THINGS)}"
+        return f"TURN {pick(generator, SWITCHES)} THE {pick(generator, THINGS)}"
     if draw < 0.75:
-        return f"{_pick(generator, VERBS)} THE {_pick(generator, THINGS)}"
-    return f"CALL {_pick(generator, NAMES)} AT {_pick(generator, TEENS)}"
+        return f"{pick(generator, VERBS)} THE {pick(generator, THINGS)}"
+    return f"CALL {pick(generator, NAMES)} AT {pick(generator, TEENS)}"
 
 
 def _short(generator: np.random.Generator) -> str:
-    return _pick(generator, SHORT)
+    return pick(generator, SHORT)

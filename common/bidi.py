@@ -6,12 +6,12 @@ point wherever it stands: an opening bracket is one, whichever way it is drawn.
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 
-# Neutrals in a stretch between letters for which all possible levels are tried, to find the order that was shown.
-MAX_TRIED = 8
 NUMBERS = ("EN", "AN")
+FOREIGN = ("L", *NUMBERS)  # read from left to right
+SIGNS = ("ET", "NSM")  # may belong to a number that they follow
 
 
 def shown_order(text: str) -> list[int]:
@@ -41,7 +41,7 @@ def read_order(shown: str) -> list[int]:
     for place in range(len(backwards) + 1):
         if place < len(backwards) and unicodedata.bidirectional(backwards[place]) not in ("R", "AL"):
             continue
-        order += [start + each for each in _read_stretch(backwards[start:place], before, place == len(backwards))]
+        order += [start + each for each in _read_stretch(backwards[start:place], before)]
         if place < len(backwards):
             order.append(place)
             before = unicodedata.bidirectional(backwards[place])
@@ -54,35 +54,47 @@ def as_read(shown: str) -> str:
     return "".join(shown[place] for place in read_order(shown))
 
 
-def _read_stretch(stretch: str, before: str, ends: bool) -> list[int]:
-    """Places of a stretch without letters of the base direction, from right to left, in the order they are read."""
-    if not any(unicodedata.bidirectional(each) in ("L", *NUMBERS) for each in stretch):
-        return list(range(len(stretch)))
-    letter = "\u05d0" if before == "R" else "\u0627"
-    free = [place for place, each in enumerate(stretch) if unicodedata.bidirectional(each) not in ("L", *NUMBERS)]
+def _read_stretch(stretch: str, before: str) -> list[int]:
+    """Places of a stretch without letters of the base direction, from right to left, in the order they are read.
 
-    def is_shown_so(order: Sequence[int]) -> bool:
-        text = letter + "".join(stretch[place] for place in order) + ("" if ends else "\u05d0")
-        return as_shown(text)[::-1] == letter + stretch + ("" if ends else "\u05d0")
+    A search for runs that are read from left to right, the longest first, such that the rules give each of them level 2
+    and what is between them level 1. Where no order is shown so, all is read from left to right.
+    """
+    types = [unicodedata.bidirectional(each) for each in stretch]
+    hopeless: set[tuple[int, str]] = set()
 
-    fallback: list[int] | None = None
-    # All neutrals within a run of numbers or foreign letters belong to it, or none do, or any of them.
-    for levels in _choices(len(free)):
-        given = [2] * len(stretch)
-        for place, level in zip(free, levels, strict=True):
-            given[place] = level
-        order = _runs_turned(given)
-        if is_shown_so(order):
-            return order
-        fallback = fallback or order
-    return fallback or []
+    def rest(start: int, read: str) -> list[int] | None:
+        """Order of what is behind ``start``, if there is one; ``read``: what the rules see of the text before it."""
+        foreign = next((place for place in range(start, len(types)) if types[place] in FOREIGN), None)
+        if foreign is None and _levels(read + stretch[start:])[len(read) :] == [1] * (len(types) - start):
+            return list(range(start, len(types)))
+        if foreign is None or (start and foreign == start) or (start, read) in hopeless:
+            return None
+        # Runs begin at a number or foreign letter, or at signs that belong to a number: seen from the right, behind it.
+        # Two runs never touch: they would be one.
+        first = foreign
+        while first > start + (start > 0) and types[first - 1] in SIGNS:
+            first -= 1
+        for left, right in product(range(first, foreign + 1), range(len(types), foreign, -1)):
+            order = [*range(start, left), *reversed(range(left, right))]
+            text = read + "".join(stretch[place] for place in order)
+            if _levels(text)[len(read) :] == [1] * (left - start) + [2] * (right - left):
+                following = rest(right, _seen_by_the_rules(text))
+                if following is not None:
+                    return order + following
+        hopeless.add((start, read))
+        return None
+
+    found = rest(0, "\u05d0" if before == "R" else "\u0627")
+    return list(reversed(range(len(stretch)))) if found is None else found
 
 
-def _choices(number: int) -> Iterator[tuple[int, ...]]:
-    yield (2,) * number
-    yield (1,) * number
-    if number <= MAX_TRIED:
-        yield from product((2, 1), repeat=number)
+def _seen_by_the_rules(text: str) -> str:
+    """What the levels of characters behind a text depend on: its last letter, and its last number with signs."""
+    types = [unicodedata.bidirectional(each) for each in text]
+    letter = max(place for place, each in enumerate(types) if each in ("L", "R", "AL"))
+    last = max(place for place, each in enumerate(types) if each not in SIGNS)
+    return text[letter] + text[max(last, letter + 1) :]
 
 
 def _levels(text: str) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.alphabet import BLANK, Alphabet
@@ -52,6 +52,8 @@ def test_known_lines(text: str, shown: str) -> None:
 
 @QUICK
 @given(lines)
+@example("a::::::::b:")  # more signs than could be tried in all ways
+@example("א 1% %2 a-1:::::b3, ٣%:٣ 12:3:::::::::::::4 b")
 def test_orders_are_permutations_and_what_is_read_is_shown_so(text: str) -> None:
     shown = as_shown(text)
     assert sorted(shown_order(text)) == sorted(read_order(shown)) == list(range(len(text)))
