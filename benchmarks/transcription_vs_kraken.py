@@ -32,7 +32,7 @@ def run() -> Result:
     lines = copy_lines(folder / ".work" / "lines")["train"]
     bundle = folder / "models" / "ocr"
     if not (bundle / "bundle.json").is_file():
-        train(folder, 1, 1)
+        train(folder, {"num_threads": 1}, 1)
     recogniser = Recogniser.load(bundle)
 
     def ours(threads: int) -> float:
