@@ -254,3 +254,16 @@ def with_settings(root: Path, repository: Path) -> None:
     from pipelines.settings import load
 
     write_text(root / "params.yaml", json.dumps({**load(repository / "recipes" / "default.yaml"), "recipe": "default"}))
+
+
+def improved(rows: list[dict[str, Any]], share: float, seed: int = 0) -> list[dict[str, Any]]:
+    """Rows in which a share of the samples is put right."""
+    return [
+        {**row, "hypothesis": row["reference"]} if generator(seed, "improved", row["id"]).random() < share else row
+        for row in rows
+    ]
+
+
+def written(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    write_jsonl(folder / "hypotheses.jsonl", rows)
+    return folder
