@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before any test module imports numpy or torch: two workers with two threads each would wait for each other.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -13,6 +14,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
+
+# On a machine that others use too, time says nothing of an example.
+settings.register_profile("glyphone", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("glyphone")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -33,7 +33,7 @@ def pairs(draw: st.DrawFn) -> tuple[Errors, Errors]:
 
 
 @given(pairs(), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_difference_is_that_of_pooled_rates_and_knows_no_order(both: tuple[Errors, Errors], random: Any) -> None:
     variant, base = both
     found = difference(variant, base, num_draws=200)

@@ -31,7 +31,7 @@ def peaked(frames: list[int], num_labels: int = len(ALPHABET)) -> np.ndarray:
     return np.log(probabilities)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     text=st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=4).map(" ".join),
     data=st.data(),

@@ -29,7 +29,7 @@ def test_all_off_is_the_identity() -> None:
     np.testing.assert_array_equal(run(matrix(), OFF), matrix())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(num_slices=st.integers(1, 300), num_features=st.integers(1, 90), seed=st.integers(0, 999))
 def test_shape_type_and_seed(num_slices: int, num_features: int, seed: int) -> None:
     slices = matrix(num_slices, num_features)
@@ -44,7 +44,7 @@ def test_shape_type_and_seed(num_slices: int, num_features: int, seed: int) -> N
     assert max(1, num_slices / 1.25 - 1) <= len(first) <= num_slices / 0.75 + 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(num_slices=st.integers(1, 400), share=st.floats(0, 0.3), seed=st.integers(0, 999))
 def test_edges_are_cut_and_the_middle_stays(num_slices: int, share: float, seed: int) -> None:
     slices = np.arange(num_slices, dtype=np.float32)[:, None]
@@ -53,7 +53,7 @@ def test_edges_are_cut_and_the_middle_stays(num_slices: int, share: float, seed:
     assert kept[0] <= share * num_slices and num_slices - 1 - kept[-1] <= share * num_slices
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(num_slices=st.integers(1, 400), share=st.floats(0, 0.9), seed=st.integers(0, 999))
 def test_time_masks_keep_to_their_share_and_width(num_slices: int, share: float, seed: int) -> None:
     chosen = only(num_time_masks=3, time_mask_slices=20, time_mask_share=share)
@@ -61,7 +61,7 @@ def test_time_masks_keep_to_their_share_and_width(num_slices: int, share: float,
     assert masked.sum() <= min(share * num_slices, 60)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(num_slices=st.integers(0, 900), share=st.floats(0, 0.9), rate=st.floats(0.005, 0.5), seed=st.integers(0, 999))
 def test_adaptive_time_masks_grow_in_number_and_keep_to_their_share(num_slices, share, rate, seed) -> None:
     chosen = only(adaptive_time_masks=rate, time_mask_slices=30, time_mask_share=share)
@@ -82,7 +82,7 @@ def test_a_long_sample_gets_more_masks_than_a_short_one() -> None:
     assert most_runs(100) <= 4 < most_runs(400)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(num_slices=st.integers(0, 300), warp=st.floats(0.001, 0.2), seed=st.integers(0, 999))
 def test_a_time_warp_keeps_ends_length_and_order(num_slices: int, warp: float, seed: int) -> None:
     slices = np.arange(num_slices, dtype=np.float32)[:, None]
@@ -100,7 +100,7 @@ def test_a_time_warp_leaves_all_other_changes_as_they_are() -> None:
     np.testing.assert_array_equal(run(slices, chosen.model_copy(update={"time_warp": 0.1}), 5), run(slices, chosen, 5))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(num_features=st.integers(1, 100), share=st.floats(0, 0.9), seed=st.integers(0, 999))
 def test_frequency_masks_keep_to_their_share(num_features: int, share: float, seed: int) -> None:
     chosen = only(num_frequency_masks=2, frequency_mask_share=share)
@@ -146,7 +146,7 @@ def test_vocal_tract_moves_a_peak_by_at_most_its_change() -> None:
     assert 36 <= min(peaks) < 40 < max(peaks) <= 45
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(num_slices=st.integers(2, 100), seed=st.integers(0, 9999), deviation=st.floats(0.1, 1))
 def test_an_equaliser_is_one_smooth_curve_for_all_slices(num_slices: int, seed: int, deviation: float) -> None:
     slices = matrix(num_slices, 40)

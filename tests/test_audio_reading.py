@@ -165,7 +165,7 @@ def test_the_length_is_bounded_before_anything_is_unpacked(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("kind", [*LOSSLESS, *LOSSY], ids=" ".join)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(share=st.floats(0, 0.98))
 def test_truncated_files_never_pass_for_whole_ones(
     tmp_path_factory: pytest.TempPathFactory, kind: tuple[str, str], share: float
@@ -176,7 +176,7 @@ def test_truncated_files_never_pass_for_whole_ones(
     assert code_of(path) in ("unreadable", "empty_signal")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_flipped_bytes_never_end_in_anything_but_a_sound_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -224,7 +224,7 @@ def test_large_members_are_refused_before_they_are_unpacked(tmp_path: Path, monk
     assert code_of(tmp_path / "a.zip!a.wav") == "over_limit"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1_000, 768_000), st.integers(2_000, 192_000))
 def test_rate_ratio_is_close_and_small(from_hz: int, to_hz: int) -> None:
     ratio = rate_ratio(from_hz, to_hz)

@@ -104,7 +104,7 @@ def test_linear_shows_a_tone_at_its_frequency(frequency_hz: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["logmel", "mfcc", "linear"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(num_samples=st.integers(1, 5_000), rate_hz=st.sampled_from([8_000, 16_000, 22_050, 44_100]))
 def test_any_length_gives_the_promised_shape(kind: str, num_samples: int, rate_hz: int) -> None:
     made = SliceSettings(kind=kind)
@@ -115,7 +115,7 @@ def test_any_length_gives_the_promised_shape(kind: str, num_samples: int, rate_h
     assert result.dtype == np.float32 and np.isfinite(result).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(level=st.floats(0.01, 1.0), offset=st.floats(-0.5, 0.5))
 def test_level_and_offset_do_not_matter(level: float, offset: float) -> None:
     sound = speechlike()

@@ -87,7 +87,7 @@ def test_support_modules_are_no_benchmarks() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.dictionaries(st.text(), st.integers()))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_line_is_one_json_object_with_all_keys(value: float, higher: bool, detail: dict[str, int]) -> None:
     text = line("name", Result(value, "s", higher, detail))
     assert "\n" not in text

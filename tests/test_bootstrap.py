@@ -7,7 +7,7 @@ from common.bootstrap import PairedDifference, bootstrap_difference, bootstrap_i
 from common.errors import GlyphoneError
 from common.modality import generator
 
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(max_examples=80)
 
 sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from("abcd")), min_size=1, max_size=30)
 
@@ -87,7 +87,7 @@ paired = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(parts=paired, confidence=st.floats(0.5, 0.99), seed=st.integers(0, 5))
 def test_difference_against_a_plain_loop(parts: list, confidence: float, seed: int) -> None:
     """Same seed, same draws: no numpy but for the random numbers and the quantiles."""

@@ -30,7 +30,7 @@ from common.calibration import (
 from common.decoding.hypothesis import Hypothesis, Symbol, geometric_mean, in_units, readable, words_of
 from common.network import Network, NetworkSettings
 
-some = settings(max_examples=60, deadline=None)
+some = settings(max_examples=60)
 chances = st.floats(0, 1)
 scales = st.builds(Scale, st.floats(MIN_SLOPE, 8), st.floats(-6, 6))
 pairs = st.lists(st.tuples(chances, st.booleans()), max_size=40)

@@ -42,7 +42,7 @@ def scanned(made, x, lengths, state=None, module=scan, keep=None):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=4), bidirectional=st.booleans(), zoneout=st.booleans())
 def test_a_layer_computes_the_equations(kind, lengths, bidirectional, zoneout):
     made = layer(kind, bidirectional=bidirectional, options=LayerOptions(zoneout=0.25 if zoneout else 0.0)).eval()

@@ -60,7 +60,7 @@ def test_probabilities_of_all_texts_and_the_remainder_sum_up_to_one(cell):
     assert whole + remainder == pytest.approx(1.0, abs=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(CELLS), st.lists(st.text("abc ", max_size=40), min_size=1, max_size=20), st.integers(0, 9))
 def test_a_score_is_the_sum_of_its_steps_and_does_not_depend_on_neighbours(cell, texts, seed):
     model = model_of(cell, "ab ", seed, num_layers=2)
@@ -71,7 +71,7 @@ def test_a_score_is_the_sum_of_its_steps_and_does_not_depend_on_neighbours(cell,
     assert (model.scores(texts[::-1])[::-1] == scores).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.text("ab", max_size=20), min_size=1, max_size=9), st.integers(1, 30), st.integers(1, 5))
 def test_windows_and_padding_change_no_probability(texts, window, batch_texts):
     model = model_of()

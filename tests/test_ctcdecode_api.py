@@ -176,7 +176,7 @@ def test_values_behind_the_end_of_a_sample_do_not_matter():
         assert (ours == theirs).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 25), st.integers(2, 6), st.sampled_from([0.3, 1.0, 5.0]), st.integers(0, 999), st.booleans())
 def test_equals_the_search_and_the_alignment(num_slices, num_labels, scale, seed, logarithms):
     log_probs = emissions(1, num_slices, num_labels, seed, scale)
@@ -192,7 +192,7 @@ def test_equals_the_search_and_the_alignment(num_slices, num_labels, scale, seed
             assert timesteps[0, k, : lengths[0, k]].tolist() == starts
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 6), st.integers(0, 999), st.sampled_from([0.3, 3.0]))
 def test_threads_batch_and_order_change_nothing(num_samples, seed, scale):
     log_probs = emissions(num_samples, 15, seed=seed, scale=scale)

@@ -98,7 +98,7 @@ def same_beams(found, expected):
     assert [score for score, _ in found] == sorted(score for score, _ in found)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.sampled_from(["word", "char"]),
     st.sampled_from([(LABELS, 0), (PAIRS, 2)]),
@@ -121,7 +121,7 @@ def test_equals_all_alignments_and_the_whole_text(models, unit, alphabet, num_sl
         same_beams(beams(CTCBeamDecoder(labels, models[unit], *weights, **arguments).decode(log_probs)), expected)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["word", "char"]),
     st.integers(0, 30),
@@ -150,7 +150,7 @@ def test_chunking_changes_nothing(models, unit, num_slices, cuts, seed, top_n):
         assert (ours == theirs).all()
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 5), st.integers(0, 999), st.sampled_from(["word", "char"]))
 def test_threads_batch_and_order_change_nothing(models, num_samples, seed, unit):
     log_probs = emissions(num_samples, 15, seed=seed)

@@ -35,7 +35,7 @@ def painted(spans, labels, num_slices):
     return path
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(1, 6), st.lists(st.integers(1, 3), max_size=4), st.integers(0, 999))
 def test_the_alignment_is_the_best_path(num_slices, labels, seed):
     log_probs = emissions(num_slices, 4, seed)
@@ -49,7 +49,7 @@ def test_the_alignment_is_the_best_path(num_slices, labels, seed):
     assert score == pytest.approx(best_path_score(log_probs, labels), abs=1e-5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=20), st.integers(0, 20), st.integers(0, 999))
 def test_spans_are_ordered_and_disjoint(labels, spare, seed):
     num_slices = needed_slices("".join(map(str, labels))) + spare

@@ -50,7 +50,7 @@ def small_emissions(draw):
     return log_softmax(np.array(rows).reshape(num_slices, num_labels))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(small_emissions())
 def test_exhaustive_beam_equals_enumeration(log_probs):
     expected = enumerated(log_probs)
@@ -103,7 +103,7 @@ def textbook(log_probs, width):
     return [(prefix, math.log(sum(value))) for prefix, value in beams.items()]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 30), st.integers(2, 9), st.integers(1, 12), st.sampled_from([0.5, 2.0, 6.0]), st.integers(0, 999))
 def test_narrow_beam_equals_the_textbook(num_slices, num_labels, width, scale, seed):
     log_probs = random_emissions(num_slices, num_labels, seed, scale)
@@ -135,7 +135,7 @@ def test_equals_the_reference_implementation():
         assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(2, 8), st.integers(0, 999), st.sampled_from([1.0, 4.0]))
 def test_beam_finds_at_least_the_greedy_path(num_slices, num_labels, seed, scale):
     log_probs = random_emissions(num_slices, num_labels, seed, scale)
@@ -144,7 +144,7 @@ def test_beam_finds_at_least_the_greedy_path(num_slices, num_labels, seed, scale
     assert beam.search(log_probs, 64)[0][1] >= greedy_score - 1e-5
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 15), st.integers(2, 5), st.integers(0, 999))
 def test_score_grows_to_the_exact_one_with_the_beam(num_slices, num_labels, seed):
     log_probs = random_emissions(num_slices, num_labels, seed)
@@ -155,7 +155,7 @@ def test_score_grows_to_the_exact_one_with_the_beam(num_slices, num_labels, seed
             assert score <= exact.get(tuple(labels), math.inf) + 1e-5
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(0, 999))
 def test_a_beam_of_one_is_greedy_where_the_network_is_sure(path, seed):
     probs = np.random.default_rng(seed).dirichlet(np.ones(5), len(path)) * 0.1

@@ -48,7 +48,7 @@ def test_confidence_is_the_geometric_mean():
     assert found.symbols[0].confidence == pytest.approx(math.sqrt(0.5 * 0.8), abs=1e-5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(ENGINES), st.integers(0, 40), st.integers(0, 999), st.sampled_from([0.3, 3.0]))
 def test_parts_agree_with_the_whole(engine, num_slices, seed, scale):
     found = decode(emissions(num_slices, seed, scale), ALPHABET, DecodingSettings(engine=engine))
@@ -61,7 +61,7 @@ def test_parts_agree_with_the_whole(engine, num_slices, seed, scale):
     assert found.score <= 1e-5
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(0, 999))
 def test_greedy_scores_at_most_what_the_beam_scores(num_slices, seed):
     log_probs = emissions(num_slices, seed)
@@ -71,7 +71,7 @@ def test_greedy_scores_at_most_what_the_beam_scores(num_slices, seed):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     whitelist=st.sampled_from([" ", "a", "b ", "ab ", "aa"]), num_slices=st.integers(0, 20), seed=st.integers(0, 999)
 )

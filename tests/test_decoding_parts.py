@@ -24,7 +24,7 @@ def random_emissions(num_slices, num_labels, seed, scale=1.0):
 scores = st.one_of(st.integers(-3, 0).map(float), st.floats(-1e5, 0), st.floats(-1e-300, 0))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(scores, st.integers(-1, 3)), min_size=1, max_size=80), st.integers(1, 40))
 def test_selection_takes_the_best_in_the_order_of_the_beam(candidates, width):
     num = len(candidates)
@@ -42,7 +42,7 @@ def test_selection_takes_the_best_in_the_order_of_the_beam(candidates, width):
         worst_so_far = min(worst_so_far, values[i])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.one_of(st.floats(-200, 50), st.just(-math.inf)), st.one_of(st.floats(-200, 50), st.just(-math.inf)))
 def test_sums_are_those_of_numpy(first, second):
     found = log_add(first, second)
@@ -63,7 +63,7 @@ def test_a_trie_that_is_cleared_changes_nothing():
         assert (ours == theirs).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 12), st.floats(0.01, 1.0), st.integers(0, 999))
 def test_cutoffs_keep_the_most_probable_labels(num_slices, num_labels, top_n, mass, seed):
     log_probs = np.round(random_emissions(num_slices, num_labels, seed, 2.0) * 2) / 2  # with ties
@@ -85,7 +85,7 @@ def test_cutoffs_leave_impossible_labels_out():
     assert (cutoffs.cut(log_probs, 2, 0.5) == log_probs).all()
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(1, 25), st.integers(2, 5), st.sampled_from([0.0, 0.5, 2.0]), st.integers(0, 999), st.booleans())
 def test_many_strings_are_aligned_as_each_alone(num_slices, num_labels, scale, seed, ties):
     log_probs = random_emissions(num_slices, num_labels, seed, scale)

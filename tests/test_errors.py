@@ -88,7 +88,7 @@ def test_as_a_process() -> None:
         assert done.stderr.count("\n") == lines or code == 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(REASONS)), st.text(max_size=30))
 def test_a_sample_s_error_crosses_process_borders(code: str, sentence: str) -> None:
     copied = pickle.loads(pickle.dumps(SampleError(code, sentence)))

@@ -279,7 +279,7 @@ def test_an_empty_test_split_is_no_crash(tmp_path, monkeypatch):
     assert scores["samples"] == 0 and scores["exact_share"] is None and scores["validation_exact_share"] == 0.5
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.floats(1e-3, 1e6))
 def test_bins_are_few_and_cover_all(longest):
     width = evaluate.bin_width(longest)

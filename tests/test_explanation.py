@@ -54,7 +54,7 @@ def moved(network: Network, seed: int = 0) -> Network:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(blocks=BLOCKS, num_layers=st.integers(1, 3), bidirectional=st.booleans(), num_features=st.integers(1, 20))
 def test_arrays_by_formula_are_those_of_the_network(cell, blocks, num_layers, bidirectional, num_features):
     chosen = small(
@@ -92,7 +92,7 @@ def test_sizes_are_products():
         size("4 G", {"H": 1})
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(blocks=BLOCKS, num_slices=st.integers(1, 40), num_features=st.integers(1, 12), bidirectional=st.booleans())
 def test_shapes_on_the_way_are_those_of_the_network(blocks, num_slices, num_features, bidirectional):
     chosen = small("gru", convolutions=blocks, bidirectional=bidirectional)
@@ -149,7 +149,7 @@ def test_a_transformer_has_no_passages():
     assert passages(Network(small("transformer"), 6, 5).eval(), np.zeros((9, 6), np.float32)) == []
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(factor=st.floats(0.2, 1.0))
 def test_gradients_shrink_as_the_recurrent_matrix_says(factor):
     """With rectifiers that are always open and R = factor · 1, the gradient k slices back is factor ** k."""
@@ -187,7 +187,7 @@ def test_fresh_layers_leave_the_random_state_alone():
     assert torch.rand(1) == expected
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     text=st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8),
     start=st.floats(0, 3),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.bundle import read_bundle
@@ -64,7 +64,7 @@ def noise(random: np.random.Generator, lengths: list[int], behind: float = 1.0) 
 
 
 @pytest.mark.parametrize("cell", list(OPERATORS))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(
     blocks=BLOCKS,
     shape=st.fixed_dictionaries(

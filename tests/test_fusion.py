@@ -111,7 +111,7 @@ WEIGHTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.sampled_from(["word", "char", "none"]),
     WEIGHTS,
@@ -148,7 +148,7 @@ def test_the_last_word_and_the_end_are_scored_once():
     assert best.score == pytest.approx(2 * best.language + 2 * 0.25, abs=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 30), st.integers(1, 9), st.integers(1, 20), st.integers(0, 999))
 def test_without_knowledge_it_is_the_plain_search(num_slices, num_labels, width, seed):
     log_probs = random_emissions(num_slices, num_labels, seed, 2.0)
@@ -159,7 +159,7 @@ def test_without_knowledge_it_is_the_plain_search(num_slices, num_labels, width,
     assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 30), st.sampled_from(["word", "char"]), st.integers(0, 999), st.integers(1, 30))
 def test_a_narrow_beam_tells_true_scores(num_slices, unit, seed, width):
     """A narrow beam may lose alignments and texts; what it says of the language is right."""
@@ -174,7 +174,7 @@ def test_a_narrow_beam_tells_true_scores(num_slices, unit, seed, width):
         assert each.score == pytest.approx(each.acoustic + added, abs=1e-4)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 5), st.sampled_from(["word", "char"]), st.integers(0, 999), st.sampled_from([0.5, 3.0, 8.0]))
 def test_a_margin_drops_what_is_worse_and_nothing_better(num_slices, unit, seed, margin):
     log_probs = random_emissions(num_slices, 4, seed, 3.0)

@@ -42,7 +42,7 @@ def test_without_temperature_the_most_probable_is_written(seed):
             assert [text for text, _ in found] == [wanted] * 2
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 99), st.floats(0.3, 3.0), st.integers(1, 2 * ROWS + 3), st.sampled_from(["", "ab", " "]))
 def test_a_text_hangs_on_its_number_and_the_seed_alone(seed, temperature, count, prompt):
     model = model_of(characters="ab ", seed=3)

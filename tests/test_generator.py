@@ -17,7 +17,7 @@ def numbers(key: tuple[int, str, str], count: int = 4) -> list[int]:
     return generator(*key).integers(2**63, size=count).tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(keys, min_size=1, max_size=12, unique=True), st.randoms())
 def test_order_and_neighbours_do_not_matter(drawn: list[tuple[int, str, str]], random) -> None:
     first = {key: numbers(key) for key in drawn}
@@ -26,7 +26,7 @@ def test_order_and_neighbours_do_not_matter(drawn: list[tuple[int, str, str]], r
     assert {key: numbers(key) for key in drawn} == first
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(keys, min_size=2, max_size=12, unique=True))
 def test_other_keys_give_other_numbers(drawn: list[tuple[int, str, str]]) -> None:
     assert len({tuple(numbers(key)) for key in drawn}) == len(drawn)

@@ -170,14 +170,14 @@ def test_a_damaged_archive_is_one_line(
         pass
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.dictionaries(st.text("ab/.", min_size=1, max_size=6), st.binary(max_size=9), min_size=1))
 def test_sums_name_every_file_once(files: dict[str, bytes]) -> None:
     lines = dict(reversed(line.split("  ")) for line in sums_of(files).splitlines())
     assert lines == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), min_size=1, max_size=5))
 def test_a_table_has_a_line_a_row_whatever_stands_in_it(rows: list[tuple[str, str]]) -> None:
     clean = [tuple(cell.replace("\r", "").replace("\x85", "") for cell in row) for row in rows]

@@ -76,7 +76,7 @@ def test_self_conditioning_adds_a_map_of_the_posterior_to_the_next_input():
 
 @CELLS
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=4))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_a_self_conditioned_network_sees_a_samples_own_slices_only(cell, lengths):
     network = made(cell=cell, **CONDITIONED)
     x = torch.randn(len(lengths), max(lengths), NUM_FEATURES, dtype=torch.float64)

@@ -15,7 +15,7 @@ from benchmarks.kraken_race import RUNS, Contest
 from common.errors import GlyphoneError
 from common.text import TextSettings
 
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 
 
 @QUICK

@@ -15,7 +15,7 @@ def follow(arcs, node, label):
     return -1
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.text("abc\U0001f600", max_size=5), max_size=12))
 def test_beginnings_words_and_the_best_below(words):
     lexicon = build_lexicon(words)

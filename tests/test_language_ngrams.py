@@ -51,7 +51,7 @@ def test_scores_are_kenlms(tmp_path):
         assert model.score(sentence.split()) == pytest.approx(scores, abs=1e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(sentences, st.integers(1, 5))
 def test_every_context_sums_to_one(texts, order):
     model, _ = train(texts, order)
@@ -105,7 +105,7 @@ def kneser_ney(texts, order):
     return probability, vocabulary
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sentences, st.integers(1, 4))
 # Its bigrams have a discount of exactly 0 by the formula.
 @example([[]] * 4 + [*map(list, ("a", "aa", "abac", "abbba", "aaaaba", "aacabb", "abcabb"))], 2)
@@ -137,7 +137,7 @@ def test_discounts_of_a_larger_text_are_not_the_fallback():
     assert [(each.amounts, each.fallback) for each in small] == [(FALLBACK, True)] * 2
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(texts=sentences, order=st.integers(1, 4), ending=st.sampled_from(["arpa", "arpa.gz"]))
 def test_there_and_back(tmp_path_factory, texts, order, ending):
     folder = tmp_path_factory.mktemp("arpa")

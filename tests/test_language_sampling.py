@@ -14,7 +14,7 @@ TEXTS = ["ab abc", "abba", "cab", "aab c", "b", "abc abc", "bca"]
 
 
 @given(order=st.integers(1, 4), history=st.sampled_from(["", "a", "ab", "c", "bb", "cab"]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_tokens_are_drawn_by_their_probabilities(order, history):
     model, _ = train([tokens_of(text, "char") for text in TEXTS], order)
     state = model.begin

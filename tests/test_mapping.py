@@ -55,7 +55,7 @@ def pid(number: int) -> int:
     return os.getpid()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     items=st.lists(st.integers(), max_size=30),
     chunk_size=st.integers(1, 9),

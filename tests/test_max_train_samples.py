@@ -24,7 +24,7 @@ def real(samples: list[Sample]) -> list[Sample]:
 
 
 @given(samples=corpora, most=st.integers(0, 70), less=st.integers(0, 70), seed=st.integers(0, 3), data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_numbers_are_kept_nested_and_whatever_the_order(samples, most, less, seed, data):
     kept, out = limit_training(samples, most, seed)
     assert sorted([*kept, *out], key=lambda each: int(each.id[1:])) == samples

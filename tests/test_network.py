@@ -36,7 +36,7 @@ def small_network(cell: str = "lstm", front_end: str = "strided", num_features: 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("front_end", list(FRONT_ENDS))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=6), garbage=st.floats(-1e3, 1e3))
 def test_a_sample_alone_is_the_sample_in_any_batch(cell, front_end, lengths, garbage):
     network = small_network(cell, front_end)
@@ -84,7 +84,7 @@ def test_gradients_of_masked_normalisation():
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_reversal_turns_each_sample_within_its_length(lengths):
     x = torch.randn(len(lengths), max(lengths), 2, dtype=torch.float64, requires_grad=True)
     index = reversal(torch.tensor(lengths), max(lengths))

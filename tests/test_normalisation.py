@@ -33,7 +33,7 @@ def results(
     pool=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_compiled_loops_are_torchs_operations(
     lengths: list[int], channels: int, features: int, channels_last: bool, pool: tuple[int, int], seed: int
 ) -> None:

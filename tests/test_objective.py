@@ -63,7 +63,7 @@ def random_emissions(seed: int) -> torch.Tensor:
     intermediate=st.sampled_from([0.0, 0.4]),
     short_cut=st.sampled_from([0.0, 0.1]),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_the_loss_is_its_formula(seed, lengths, consistency, smoothing, prior, intermediate, short_cut):
     chosen = TrainingSettings(
         consistency=consistency,

@@ -21,7 +21,7 @@ def strokes(num_slices=120, height=32):
     return result
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(num_slices=st.integers(1, 300), height=st.sampled_from([8, 32, 48]), seed=st.integers(0, 10_000))
 def test_any_size(num_slices, height, seed):
     slices = np.random.default_rng(seed).random((num_slices, height), dtype=np.float32)

@@ -33,7 +33,7 @@ def alone(name, slices, seed=0, ground=0.0, strength=None):
     return DEGRADATIONS[name](slices, ground, strength or STRENGTHS[name], generator(seed, "augment", name))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     num_slices=st.integers(0, 200),
     height=st.sampled_from([8, 32, 48]),

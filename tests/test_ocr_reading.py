@@ -157,7 +157,7 @@ def test_decompression_bomb_is_refused_by_its_header(tmp_path):
         assert reason(tmp_path / "bomb.png") == "over_limit"
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(data=st.data(), name=st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"]))
 def test_damaged_files_end_in_pixels_or_a_reason(tmp_path_factory, data, name):
     buffer = io.BytesIO()

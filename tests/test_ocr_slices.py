@@ -20,7 +20,7 @@ def bars(height=40, width=100, ink=0, ground=255):
     return image
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     size=SIZES,
     seed=st.integers(0, 99),

@@ -26,7 +26,7 @@ def sample(text="Glyphone", style="scene", case="keep", key="abel/Abel-Regular",
     return Sample(id=name, path=path(seed, style, case, key), text=text, group="g", split="train")
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     text=st.text(words.LETTERS_AND_DIGITS, min_size=1, max_size=20),
     style=st.sampled_from(["clean", "scene", "clean+marks", "scene+marks"]),
@@ -66,7 +66,7 @@ def test_case_of_the_recipe_survives_normalisation():
     assert [CASES[parse(each.path).case](each.text) for each in recipes] == ["Rest", "Rest"]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(words.LETTERS_AND_DIGITS + " .,'-", max_size=15))
 def test_case_of_gives_the_text_back(text):
     case = case_of(text)
@@ -207,7 +207,7 @@ def test_a_face_has_the_characters_that_it_draws(key):
 
 
 @given(text=st.text("abcXYZ19äß ſ⸗\u0364„", min_size=1, max_size=12), number=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_given_text_stands_in_a_face_that_has_it(text, number):
     text = " ".join(text.split())
     chosen = SyntheticSettings(num_validation=0, num_test=0)

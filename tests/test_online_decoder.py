@@ -26,7 +26,7 @@ def same(found, expected):
     assert room == lengths.max(initial=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 30), st.lists(st.integers(0, 30), max_size=6), st.integers(0, 999), st.sampled_from([0.3, 3.0]))
 def test_chunking_changes_nothing(num_slices, cuts, seed, scale):
     log_probs = emissions(1, num_slices, seed, scale)

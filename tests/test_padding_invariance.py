@@ -35,7 +35,7 @@ def network(cell: str, dtype: torch.dtype, bidirectional: bool = True) -> Networ
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=8),
     garbage=st.floats(-1e3, 1e3),
@@ -61,7 +61,7 @@ def test_a_sample_alone_is_the_sample_in_any_batch(cell, lengths, garbage, bidir
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(lengths=st.lists(st.integers(1, 60), min_size=2, max_size=20), bidirectional=st.booleans(), data=st.data())
 def test_exact_emissions_are_the_same_to_the_last_bit(cell, lengths, bidirectional, data):
     """In float32, where an order of summation shows: among any others, in any order, in any number."""

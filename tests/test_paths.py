@@ -40,7 +40,7 @@ def test_outside(tmp_path: Path, path: str) -> None:
     assert caught.value.code == "outside_corpus"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(["..", ".", "a", "b", ""]), min_size=1, max_size=7))
 def test_what_passes_lies_inside(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
     root = tmp_path_factory.getbasetemp() / "corpus"

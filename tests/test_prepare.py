@@ -69,7 +69,7 @@ samples_strategy = st.lists(
 ).map(lambda samples: [replace(sample, id=str(number)) for number, sample in enumerate(samples)])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(samples_strategy, st.integers(0, 5), st.data())
 def test_rule_never_parts_groups_or_contents(samples: list[Sample], seed: int, data: st.DataObject) -> None:
     digests = {sample.id: str(data.draw(st.integers(0, 80))) for sample in samples}

@@ -220,7 +220,7 @@ maps = st.recursive(
 ).filter(lambda tree: isinstance(tree, dict))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(maps, maps)
 def test_merge(base: dict, override: dict) -> None:
     def leaves(tree: Any, key: tuple = ()) -> dict[tuple, Any]:

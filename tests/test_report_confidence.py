@@ -11,7 +11,7 @@ from common.report.charts import Curve, reliability
 from common.report.confidence import calibration_charts
 from tests.report_world import metrics_of, rows_of
 
-some = settings(max_examples=60, deadline=None)
+some = settings(max_examples=60)
 observed = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 
 

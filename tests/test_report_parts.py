@@ -18,7 +18,7 @@ from common.report.sources import read_sources
 from common.samples import Rejection
 from tests.report_world import HOSTILE, build, metrics_of, rows_of
 
-few = settings(max_examples=80, deadline=None)
+few = settings(max_examples=80)
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
 

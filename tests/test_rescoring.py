@@ -56,7 +56,7 @@ def all_texts(log_probs):
     return {labels: log_sum(values) for labels, values in found.items()}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 999), st.integers(1, 4), st.floats(0, 3), st.floats(-2, 2), st.booleans())
 def test_the_best_text_is_that_of_an_exhaustive_search(seed, num_slices, weight, bonus, fuses):
     """Acoustic + alpha n-gram as found in the search + weight · ln P + bonus · characters, over all texts."""
@@ -89,7 +89,7 @@ def test_the_best_text_is_that_of_an_exhaustive_search(seed, num_slices, weight,
     assert [score for _, score in found.alternatives] == pytest.approx(best[1:4], abs=2e-3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-4, 0), st.integers(-4, 0)), min_size=1, max_size=8), st.sampled_from([0, 1, 2]))
 def test_equal_scores_keep_the_order_of_the_search(values, weight):
     texts = ["a" * place for place in range(len(values))]

@@ -18,7 +18,7 @@ from common.samples import (
     write_samples,
 )
 
-QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 seconds = st.none() | st.floats(0, 1e4)
 samples = st.lists(

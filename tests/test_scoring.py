@@ -23,7 +23,7 @@ from common.scoring import (
     words,
 )
 
-QUICK = settings(deadline=None, max_examples=80)
+QUICK = settings(max_examples=80)
 # Few letters, so that texts resemble each other; combining marks and their composed forms; blanks.
 letters = st.sampled_from(["a", "b", "B", "é", "e", "\u0301", "ß", "α", " ", " ", "\u0928", "\u093c"])
 texts = st.text(letters, max_size=12)
@@ -161,7 +161,7 @@ rows = st.lists(
 ).map(lambda parts: [row(number, *part) for number, part in enumerate(parts)])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=rows, random=st.randoms(use_true_random=False))
 def test_tree_adds_up(rows: list[ScoredRow], random) -> None:
     tree = score(rows, num_samples=20)
@@ -186,7 +186,7 @@ def test_tree_adds_up(rows: list[ScoredRow], random) -> None:
     assert to_json(score(shuffled, num_samples=20)) == to_json(tree)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(rows=rows)
 def test_tree_of_perfect_hypotheses(rows: list[ScoredRow]) -> None:
     perfect = [ScoredRow(r.id, r.group, r.reference, r.reference, r.seen_in_training, r.length) for r in rows]

@@ -154,7 +154,7 @@ trees = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(section=st.sampled_from(["corpora", "text", "training", "slices", "network", "prepare"]), value=trees)
 def test_nothing_but_settings_errors(tmp_path_factory: pytest.TempPathFactory, section: str, value: Any) -> None:
     """Whatever stands in a section: it is accepted, or refused with a line that names the section."""

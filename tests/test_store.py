@@ -17,7 +17,7 @@ from common.errors import SampleError
 from common.store import Store, StoreError, StoreMetadata, StoreWriter
 
 FEATURES = 3
-SAME_FOLDER = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SAME_FOLDER = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Row = tuple[str, str, str, np.ndarray, tuple[str, bytes]]
 
 

@@ -60,7 +60,7 @@ def children() -> list[psutil.Process]:
 
 
 @given(num_samples=st.integers(1, 9), num_epochs=st.integers(1, 4), first=st.integers(0, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_row_of_a_stream_is_in_one_epoch_and_stored_ones_in_all(num_samples, num_epochs, first):
     made = Stream(num_samples, num_epochs, recipe, make, needed_slices, 1)
     made.first = first
@@ -193,7 +193,7 @@ def test_killed_and_resumed_ends_in_the_same_weights_and_leaves_no_worker(tmp_pa
 
 
 @given(num=st.integers(1, 12), least=st.integers(0, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_too_few_slices_are_drawn_out_between_their_ends(num, least):
     slices = np.random.default_rng(num).normal(size=(num, 3)).astype(np.float32)
     longer = drawn_out(slices, least)

@@ -29,7 +29,7 @@ def test_same_rows_from_every_form(tmp_path, bom, ending, suffix):
     assert list(read_table(path, required=("path", "text"))) == rows
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rows=st.lists(st.tuples(CELL, CELL).filter(lambda cells: any(cell.strip() for cell in cells)), max_size=5))
 def test_tab_separated_cells_are_taken_literally(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("tables") / "table.tsv"

@@ -144,7 +144,7 @@ def test_augmentation_never_makes_a_sample_too_short_for_its_text(tmp_path):
     most=st.integers(1, 20),
     epoch=st.integers(0, 3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_sample_stands_in_exactly_one_batch_within_the_budget(lengths, budget, most, epoch):
     sizes = np.array(lengths)
     chosen = TrainingSettings(batch_slices=budget, batch_samples=most)

@@ -58,7 +58,7 @@ def samples_of_any_length(draw) -> Samples:
     return Samples([f"s{row}" for row in range(count)], corpora, words, lengths, matrices, groups)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(samples=samples_of_any_length(), seed=st.integers(0, 99), bound=st.integers(0, 60), gap=st.integers(0, 9))
 def test_joined_samples_keep_to_corpus_bound_and_what_their_text_needs(samples, seed, bound, gap):
     chosen = TrainingSettings(joined=1.0, joined_slices=bound, joined_gap=gap)
@@ -103,7 +103,7 @@ def test_most_samples_that_can_be_joined_are():
     assert len(set(followers.tolist())) > 0.6 * len(followers)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(first=st.integers(0, 9), second=st.integers(0, 9), gap=st.integers(0, 12), dtype=st.sampled_from(["f2", "f4"]))
 def test_a_join_is_both_samples_with_their_own_ground_between(first, second, gap, dtype):
     random = np.random.default_rng(gap)
@@ -165,7 +165,7 @@ def test_a_joined_sample_that_augmentation_makes_too_short_is_used_as_it_is():
             assert emitted[place] >= needed_slices(Alphabet("abc").decode(target))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=st.integers(1, 30), share=st.floats(0, 1), alpha=st.floats(0.05, 5), seed=st.integers(0, 99))
 def test_mixtures_hang_on_names_and_never_weigh_the_other_more(count, share, alpha, seed):
     chosen = TrainingSettings(mixup=share, mixup_alpha=alpha)

@@ -56,7 +56,7 @@ CELLS = [{"cell": "lstm"}, {"cell": "gru_reset_before", "zoneout": 0.2, "recurre
 
 @pytest.mark.parametrize("more", [*CELLS, {"cell": "transformer", "dropout": 0.0}], ids=str)
 @given(lengths=st.lists(st.integers(8, 24), min_size=1, max_size=6), part_slices=st.integers(1, 100))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_parts_give_the_step_of_the_whole_batch(more, lengths, part_slices):
     network, batch = make_network(**more), make_batch(lengths)
     whole, parts = outcome(network, batch, 0), outcome(network, batch, part_slices)

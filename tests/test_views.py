@@ -25,7 +25,7 @@ def drawn(module, chosen, seed: int, *surfaces: int) -> np.ndarray:
 
 @MODALITIES
 @given(seed=st.integers(0, 999))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_equal_generators_give_equal_lengths_and_other_surfaces_other_values(module, seed):
     chosen = module.AugmentSettings()
     first, second, again = drawn(module, chosen, seed), drawn(module, chosen, seed, 1), drawn(module, chosen, seed, 1)

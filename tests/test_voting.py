@@ -25,7 +25,6 @@ LETTERS = "ab c"
 ALPHABET = Alphabet(sorted(set(LETTERS)))
 texts = st.text(LETTERS, max_size=8)
 confidences = st.floats(0.0, 1.0)
-unhurried = settings(deadline=None)  # the first call compiles
 
 
 def hypothesis_of(text, sure):
@@ -64,7 +63,6 @@ def voted(*each):
 # Texts side by side
 
 
-@unhurried
 @given(st.lists(st.tuples(texts, st.floats(0, 3)), min_size=1, max_size=5))
 def test_rows_hold_their_texts_and_no_slot_is_empty(pairs):
     written, weights = zip(*pairs, strict=True)
@@ -74,7 +72,6 @@ def test_rows_hold_their_texts_and_no_slot_is_empty(pairs):
     assert all(set(column) != {GAP} for column in zip(*rows, strict=True))
 
 
-@unhurried
 @given(texts, texts)
 def test_two_texts_are_laid_as_their_distance_says(left, right):
     first, second = align_texts([left, right], [1.0, 1.0])
@@ -82,7 +79,6 @@ def test_two_texts_are_laid_as_their_distance_says(left, right):
     assert sum(a != b for a, b in zip(first, second, strict=True)) == counts.errors
 
 
-@unhurried
 @given(texts, texts, texts)
 def test_a_third_text_is_laid_against_both_at_the_least_cost_of_a_text_that_stands_there(left, right, third):
     rows = align_texts([left, right, third], [1.0, 1.0, 1.0])
@@ -105,13 +101,11 @@ def test_the_neighbours_of_a_gap_say_how_sure_it_is():
 # Elections
 
 
-@unhurried
 @given(hypotheses(), st.integers(2, 5))
 def test_voters_of_one_mind_change_nothing(main, num_voters):
     assert voted(*[main] * num_voters) == (text_of(main), [symbol.confidence for symbol in main.symbols])
 
 
-@unhurried
 @example(  # a tie that the silent one must not break
     [hypothesis_of("", 0.5), hypothesis_of("a", [1.0]), hypothesis_of(" ", [1.0])], "a", None
 )
@@ -122,7 +116,6 @@ def test_a_voter_without_confidence_changes_nothing(each, text, data):
     assert voted(*each[:at], silent, *each[at:]) == voted(*each)
 
 
-@unhurried
 @given(hypotheses(), st.lists(hypotheses(), min_size=2, max_size=4), st.randoms())
 def test_the_order_of_the_other_voters_changes_nothing(main, others, order):
     shuffled = others.copy()
@@ -130,14 +123,12 @@ def test_the_order_of_the_other_voters_changes_nothing(main, others, order):
     assert voted(main, *shuffled) == voted(main, *others)
 
 
-@unhurried
 @given(texts, st.lists(texts, max_size=2), st.floats(0.01, 1), st.data())
 def test_the_majority_wins_where_all_are_equally_sure(text, others, sure, data):
     everybody = data.draw(st.permutations([text] * (len(others) + 1) + others))
     assert voted(*(hypothesis_of(each, sure) for each in everybody))[0] == text
 
 
-@unhurried
 @given(texts, texts, st.floats(0.01, 1))
 def test_ties_go_to_the_main_model(main, other, sure):
     assert voted(hypothesis_of(main, sure), hypothesis_of(other, sure))[0] == main
@@ -153,7 +144,6 @@ def test_a_tie_between_others_does_not_hang_on_their_order():
     assert winner(Slot(("a", "c", "b", "c"), (0.1, 0.25, 0.5, 0.25))) == "c", "more voters before a smaller code point"
 
 
-@unhurried
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 2)), min_size=1, max_size=5))
 def test_a_joint_confidence_is_one(votes):
     joint = joint_confidence(votes)
@@ -172,7 +162,7 @@ def noisy(text, random, share):
     return hypothesis_of(said, 0.8)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32), st.sampled_from([0.05, 0.1, 0.2]))
 def test_a_vote_over_noisy_copies_has_fewer_errors_than_one_copy(seed, share):
     generator = random.Random(seed)
@@ -188,13 +178,11 @@ def test_a_vote_over_noisy_copies_has_fewer_errors_than_one_copy(seed, share):
 # Emissions
 
 
-@unhurried
 @given(st.integers(0, 999), st.integers(1, 5))
 def test_the_mean_of_equal_emissions_is_just_these(number, num_voters):
     np.testing.assert_array_equal(mean_emissions([text_for(number)] * num_voters), text_for(number))
 
 
-@unhurried
 @given(st.lists(st.integers(0, 999), min_size=2, max_size=5), st.randoms())
 def test_a_mean_of_emissions_is_a_distribution_and_has_no_order(numbers, order):
     shuffled = numbers.copy()
@@ -224,7 +212,7 @@ def test_labels_that_cannot_be_and_no_slices_stay_so():
     [{"engine": "greedy"}, {"engine": "beam", "beam_width": 8, "num_alternatives": 3}],
     ids=["greedy", "beam"],
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(number=st.integers(0, 999))
 def test_a_poll_of_one_model_is_the_model(method, decoding, number):
     calibration = Calibration(Scale(0.7, -0.4), Scale(1.3, 0.2))
@@ -233,7 +221,7 @@ def test_a_poll_of_one_model_is_the_model(method, decoding, number):
     assert one.vote([emission] * 3) == one.voters[0](emission)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 999), min_size=2, max_size=4))
 def test_a_voted_hypothesis_is_whole(numbers):
     asked = poll(len(numbers), engine="beam", beam_width=4, num_alternatives=1)

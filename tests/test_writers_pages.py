@@ -23,7 +23,7 @@ with warnings.catch_warnings():  # of its own code, where it is compiled for the
 
 from lxml import etree
 
-some = settings(max_examples=60, deadline=None)
+some = settings(max_examples=60)
 PAGES = WRITERS["px"]
 ALTO, PAGE = "{http://www.loc.gov/standards/alto/ns-v4#}", "{*}"
 pictures = transcripts(scale=40.0)

@@ -16,7 +16,7 @@ from praatio import textgrid
 from common.writers import WRITERS
 from tests.writers_world import transcript, transcripts, words_in
 
-some = settings(max_examples=60, deadline=None)
+some = settings(max_examples=60)
 SPEECH = WRITERS["s"]
 SCLITE = shutil.which("sclite") or shutil.which("sclite", path="/usr/lib/sctk/bin")
 LONG = "so it goes on and on until a line is full and another one, and a third that no screen would show at once"
