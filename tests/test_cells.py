@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.recurrent import equations, scan
-from common.recurrent.cells import NUM_GATES, input_part, input_weights, recurrent_matrix, recurrent_part
+from common.recurrent.cells import NUM_GATES, cell, input_part, input_weights, recurrent_matrix, recurrent_part
 from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
 from common.recurrent.lengths import mask_of
 from common.recurrent.recurrence import State, zero_state
@@ -192,6 +192,18 @@ def test_forget_bias_starts_at_one(kind):
         gates = sums.detach().view(-1, 4)
         assert (gates[place] == expected).all()
         assert (gates[[row for row in range(len(gates)) if row != place]] == 0).all()
+
+
+def test_first_weights_do_not_depend_on_the_number_of_threads():
+    before = torch.get_num_threads()
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        torch.manual_seed(1)
+        found.append(recurrent_matrix(cell("lstm", 8, 128)))  # 32 hidden units are too few to be shared among threads
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,7 +1,8 @@
 """The cells by name: one direction's weights, and what the steps over time need of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -68,8 +69,9 @@ def cell(kind: str, num_inputs: int, num_hidden: int, forget_bias: float = 1.0) 
     names = ("bias_ih", "bias_hh") if kind in TORCH_CELLS else ("bias",)
     first, *others = (_parameter(layer, name) for name in names)
     with torch.no_grad():
-        for gate in _parameter(layer, "weight_hh").split(num_hidden):
-            nn.init.orthogonal_(gate)
+        with _one_thread():
+            for gate in _parameter(layer, "weight_hh").split(num_hidden):
+                nn.init.orthogonal_(gate)
         for gate in _parameter(layer, "weight_ih").split(num_hidden):
             nn.init.uniform_(gate, -math.sqrt(3 / num_inputs), math.sqrt(3 / num_inputs))
         for bias in (first, *others):
@@ -78,6 +80,17 @@ def cell(kind: str, num_inputs: int, num_hidden: int, forget_bias: float = 1.0) 
             place = FORGET_GATE[kind] * num_hidden
             first[place : place + num_hidden] = forget_bias
     return layer
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The QR decomposition of some threads rounds otherwise than that of one, and all training follows from it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def recurrent_matrix(direction: nn.Module) -> Tensor:
