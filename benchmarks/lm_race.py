@@ -39,16 +39,27 @@ WEIGHTS = [{"alpha": alpha, "beta": beta} for alpha in (0.4, 0.8, 1.2, 1.6) for 
 # The first one is the wide one.
 SPEEDS = [
     {"width": width, "margin": margin}
-    for width, margin in ((32, 12.0), (8, 8.0), (8, 12.0), (12, 10.0), (16, 10.0), (16, 12.0), (24, 12.0), (64, 16.0))
+    for width, margin in (
+        (32, 12.0),
+        (8, 6.0),
+        (8, 7.0),
+        (8, 8.0),
+        (8, 12.0),
+        (12, 10.0),
+        (16, 10.0),
+        (16, 12.0),
+        (24, 12.0),
+        (64, 16.0),
+    )
 ]
 
 
 class Race:
     """Data, language model and our decoder, in a folder of their own."""
 
-    def __init__(self, folder: Path, closed: bool) -> None:
+    def __init__(self, folder: Path, closed: bool, num_labels: int) -> None:
         """Make them; ``closed``: only words of the model are written."""
-        self.folder = folder
+        self.folder, self.num_labels = folder, num_labels
         self.sets = {name: self._emissions(name) for name in SEEDS}
         corpus = folder / "text.txt"
         self._make("--corpus", str(NUM_TEXTS), str(corpus))
@@ -91,8 +102,8 @@ class Race:
 
     def _emissions(self, name: str) -> dict[str, np.ndarray]:
         path = self.folder / f"{name}.npz"
-        numbers = ("--n", str(NUM_EMISSIONS[name]), "--frames", str(NUM_FRAMES), "--seed", str(SEEDS[name]))
-        self._make(str(path), *numbers)
+        numbers = {"n": NUM_EMISSIONS[name], "frames": NUM_FRAMES, "seed": SEEDS[name], "vocab": self.num_labels}
+        self._make(str(path), *(text for key, value in numbers.items() for text in (f"--{key}", str(value))))
         with np.load(path) as data:
             made = dict(data)
         space = made["labels"].tolist().index(" ")
@@ -109,18 +120,19 @@ class Race:
         return found
 
 
-def race(script: str, peer: str, peer_speeds: list[dict[str, Any]], closed: bool) -> Result:
+def race(script: str, peer: str, peer_speeds: list[dict[str, Any]], closed: bool, num_labels: int = 29) -> Result:
     """The peer's processor time divided by ours, the median of rounds in turn.
 
     Args:
         peer_speeds: its settings for speed, the first one wide.
         closed: ours writes words of the model alone, as the peer does; else any words.
+        num_labels: V, the blank included: 29 for characters; more for the most frequent pairs of letters besides.
 
     Raises:
         GlyphoneError: the peers or the data are missing, or ours makes more errors than the peer.
     """
     with tempfile.TemporaryDirectory() as folder:
-        run = Race(Path(folder), closed)
+        run = Race(Path(folder), closed, num_labels)
         theirs = _choose(run, peer, peer_speeds, lambda settings: run.theirs(script, "tuning", settings))
         ours = _choose(run, "ours", SPEEDS, lambda settings: [run.ours("tuning", each) for each in settings])
         rounds = []
@@ -138,6 +150,7 @@ def race(script: str, peer: str, peer_speeds: list[dict[str, Any]], closed: bool
             "utterances": NUM_EMISSIONS["test"],
             "seeds": SEEDS,
             "closed": closed,
+            "labels": num_labels,
             "time": "processor seconds of decoding, one thread",
         }
         print(f"settings {detail['settings']}, errors {detail['test_word_errors']}", file=sys.stderr)

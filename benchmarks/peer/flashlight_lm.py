@@ -19,6 +19,17 @@ labels = data["labels"].tolist()
 BLANK, SILENCE = 0, labels.index(" ")
 place = {label: number for number, label in enumerate(labels)}
 
+
+def spelled(word: str) -> list[int]:
+    """Labels of a word as the emissions spell it: pairs of letters where there is one, from the left."""
+    found = []
+    while word:
+        size = max(size for size in (1, 2) if word[:size] in place)
+        found.append(place[word[:size]])
+        word = word[size:]
+    return found
+
+
 words = Dictionary()
 for word in [*question["words"], "<unk>"]:
     words.add_entry(word)
@@ -29,7 +40,7 @@ start = model.start(False)
 for word in question["words"]:
     index = words.get_index(word)
     _, score = model.score(start, index)
-    trie.insert([place[character] for character in word], index, score)
+    trie.insert(spelled(word), index, score)
 trie.smear(SmearingMode.MAX)
 emissions = [np.ascontiguousarray(each, np.float32) for each in data["log_probs"]]
 
@@ -43,7 +54,7 @@ answers = []
 for settings in question["settings"]:
     options = LexiconDecoderOptions(
         beam_size=settings["width"],
-        beam_size_token=settings.get("tokens", len(labels)),
+        beam_size_token=min(settings.get("tokens", len(labels)), len(labels)),
         beam_threshold=settings.get("threshold", 50.0),
         lm_weight=settings["alpha"] * math.log(10),  # its KenLM gives log10 P
         word_score=settings["beta"],
