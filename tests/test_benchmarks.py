@@ -50,6 +50,7 @@ NAMES = {
     "beam100_vs_fast_ctc_decode",
     "beam100_v100_vs_fast_ctc_decode",
     "beam100_flat_vs_fast_ctc_decode",
+    "beam100_real_vs_fast_ctc_decode",
     "beam16_vs_fast_ctc_decode",
     "lm_vs_pyctcdecode",
     "lm_vs_flashlight",
