@@ -197,12 +197,14 @@ def test_forget_bias_starts_at_one(kind):
 def test_first_weights_do_not_depend_on_the_number_of_threads():
     before = torch.get_num_threads()
     found = []
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        torch.manual_seed(1)
-        found.append(recurrent_matrix(cell("lstm", 8, 128)))  # 32 hidden units are too few to be shared among threads
-        assert torch.get_num_threads() == threads
-    torch.set_num_threads(before)
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            torch.manual_seed(1)
+            found.append(recurrent_matrix(cell("lstm", 8, 128)))  # 32 hidden units are too few to be shared by threads
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
     assert torch.equal(*found)
 
 
