@@ -30,6 +30,7 @@ def extended(beam, log_probs, margin, known, most_gain, space_slack):
     """
     num_slices, num_labels = log_probs.shape
     words, space_label, by_character = known.words, known.space_label, known.unit == CHARACTERS
+    num_outside = 0 if words and known.closed else num_labels
     arcs, arc_labels, arc_targets, forecasts = known.arcs, known.arc_labels, known.arc_targets, known.forecasts
     nodes, node, blank, last_label, total, ranked, counts = beam
     width = len(node)
@@ -70,10 +71,11 @@ def extended(beam, log_probs, margin, known, most_gain, space_slack):
             if score > -np.inf and score >= floor:
                 filled = heap.offer(scores, labels, places, filled, score, here.label, np.int32(k))
 
-        # 2. Labels that can still enter, best first (insertion sort: few are left on a trained network's emissions).
+        # 2. Labels that can still enter, best first (insertion sort: few are left on a trained network's emissions). Within
+        # the lexicon the arcs tell them, and behind a closed one there are none.
         bar = max(floor, scores[0]) if filled == width else floor
         num_order = 0
-        for c in range(num_labels):
+        for c in range(num_outside):
             if c in (BLANK, space_label) or row[c] == -np.inf or ranked[0] + row[c] + most_gain < bar:
                 continue
             at = num_order
@@ -104,7 +106,7 @@ def extended(beam, log_probs, margin, known, most_gain, space_slack):
                     bar = max(floor, scores[0]) if filled == width else floor
             # All others, which lead outside; all there are without a lexicon.
             outside = forecasts[OUTSIDE] - forecast if words else 0.0
-            for i in range(0 if words and known.closed else num_order):
+            for i in range(num_order):
                 c = order[i]
                 if ranked[k] + row[c] + outside + most_gain < bar:
                     break

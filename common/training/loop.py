@@ -20,17 +20,18 @@ from common.errors import GlyphoneError
 from common.mapping import usable_cores
 from common.network import Network
 from common.training import checkpoint
-from common.training.batches import padded_slices, padding_share, prefetch
+from common.training.batches import padding_share, prefetch
 from common.training.feed import Feed
 from common.training.footprint import give_back, highest_bytes, processes_here
-from common.training.memory import MemoryPlan, plan_memory
+from common.training.memory import MemoryPlan
 from common.training.objective import Objective
 from common.training.precision import choose_precision
-from common.training.processes import Group, join, leave
+from common.training.processes import join, leave
 from common.training.samples import Samples
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
-from common.training.step import Machine, average, compute_alone, make_optimizer, shares, step
+from common.training.step import Machine, average, make_optimizer, step
+from common.training.trials import Trials
 from common.training.validation import validate
 
 # Between two times that free memory is given back: it takes half a second where there is much of it.
@@ -99,9 +100,8 @@ def train(
     say = partial(print, file=sys.stderr, flush=True) if group.rank == 0 else lambda _: None
     say(
         f"training {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters on {device} in "
-        f"{str(precision).removeprefix('torch.')}, {torch.get_num_threads()} threads, "
-        f"{len(train_samples.ids)} samples, {len(validation_samples.ids)} for validation"
-        + (f", {group.size} processes" if group.size > 1 else "")
+        f"{str(precision).removeprefix('torch.')}, {len(train_samples.ids)} samples, "
+        f"{len(validation_samples.ids)} for validation" + (f", {group.size} processes" if group.size > 1 else "")
     )
     network.to(device)
     averaged = copy.deepcopy(network).eval().requires_grad_(False)
@@ -144,8 +144,12 @@ def train(
             give_back()
             given_back_at = time.monotonic()
 
-    memory = group.tell(_memory_plan(network, objective, feed, settings, precision, group, state))
+    trials = Trials(network, objective, feed, settings, precision, group, state)
+    memory = group.tell(trials.memory() if group.rank == 0 else None)
     say(memory.sentence())
+    threads = trials.threads(memory)
+    torch.set_num_threads(threads.number)
+    say(threads.sentence())
     machine = Machine(network, optimizer, settings, precision, group, memory, objective)
     feed.expect(progress.step)
 
@@ -219,37 +223,6 @@ def train(
         num_processes=group.size,
         memory=memory,
         peak_bytes=highest_bytes(device),
-    )
-
-
-def _memory_plan(
-    network: Network,
-    objective: Objective,
-    feed: Feed,
-    settings: TrainingSettings,
-    precision: torch.dtype,
-    group: Group,
-    state: Path,
-) -> MemoryPlan | None:
-    """Measured by the first process, whose share of a batch is never smaller than another's."""
-    if group.rank:
-        return None
-    batches = [(epoch, rows) for epoch, plan in enumerate(feed.plans) for rows in plan]
-    shapes = [
-        (shares(len(rows), group.size)[0].stop, padded_slices(feed.longest(epoch, rows))) for epoch, rows in batches
-    ]
-    place = max(range(len(shapes)), key=lambda each: shapes[each][0] * shapes[each][1])
-    device = next(network.parameters()).device
-    key = {"device": device.type, "precision": str(precision), "threads": torch.get_num_threads()}
-    return plan_memory(
-        network,
-        shapes,
-        lambda: feed.make(*batches[place]).to(device),
-        partial(compute_alone, precision, copy.deepcopy(objective)),
-        part_slices=min(settings.part_slices, max(1, settings.part_slices // settings.num_views)),
-        memory_gib=settings.memory_gib,
-        state=state,
-        key={**key, "processes": group.size, "memory_gib": settings.memory_gib},
     )
 
 

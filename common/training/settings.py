@@ -57,7 +57,7 @@ class TrainingSettings(BaseModel):
     stream: StreamSettings = StreamSettings()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    num_threads: int = Field(0, ge=0)  # of a process; 0: all usable cores
+    num_threads: int = Field(0, ge=0)  # of a process; 0: the fastest number, tried out, at most all usable cores
     # Processes on this machine that share each batch, on CPUs by gloo, each with a GPU of its own by nccl. Losses are
     # those of one process up to the order of summation. torchrun's own environment goes before.
     processes: int = Field(1, ge=1, le=64)
