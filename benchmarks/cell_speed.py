@@ -22,7 +22,7 @@ from common.recurrent.recurrence import zero_state
 
 SHAPES = {"speech, 2 x 128": (20, 80, 256, 128), "words, 3 x 256": (23, 70, 512, 256)}  # B, T, F, H
 HELD = ("peephole_lstm", "cifg", "layer_norm_lstm")  # held to the limits
-OTHERS = ("gru_reset_before", "lstm by scan", "gru by scan", "rnn by scan")
+OTHERS = ("gru_reset_before", "gru", "rnn", "lstm by scan", "gru by torch", "rnn by torch")
 NUM_ROUNDS, LOOP_ROUNDS = 15, 3
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -58,9 +58,9 @@ def measure(num_samples: int, num_slices: int, num_inputs: int, num_hidden: int,
     gradient = torch.randn(num_samples, num_slices, 2 * num_hidden)
     steps: dict[str, Callable[[], None]] = {}
     for name in ("nn.LSTM", *HELD, *OTHERS):
-        kind = {"nn.LSTM": "lstm"}.get(name, name.removesuffix(" by scan"))
+        kind = {"nn.LSTM": "lstm"}.get(name, name.partition(" by ")[0])
         layer = RecurrentLayer(kind, num_inputs, num_hidden)
-        layer.fused = name == "nn.LSTM"
+        layer.fused_on_cpu = name == "nn.LSTM" or name.endswith(" by torch")
         steps[name] = step(layer, x, gradient, precision, partial(layer, lengths=lengths))
         if name in HELD:
             steps[f"{name} loop"] = step(layer, x, gradient, precision, partial(plain_loop, layer))

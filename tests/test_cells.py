@@ -125,7 +125,7 @@ def test_stacks_equal_torch_in_outputs_states_and_gradients(kind, path):
     theirs = theirs_type(3, 4, num_layers=2, batch_first=True, bidirectional=True, **extra).double()
     pairs = []
     for number, made in enumerate(stack.layers):
-        made.fused = path == "fused"
+        made.fused_on_cpu = path == "fused"
         for direction, end in ((made.forwards, ""), (made.backwards, "_reverse")):
             for name, ours in direction.named_parameters():
                 ours.data.normal_()
@@ -212,7 +212,7 @@ def test_first_weights_do_not_depend_on_the_number_of_threads():
 def test_what_is_no_number_stays_none(kind):
     """A loop that hid NaN would hide it from the training loop's guard."""
     made = layer(kind).float()
-    made.fused = False
+    made.fused_on_cpu = False
     x = torch.randn(1, 4, 3)
     x[0, 1, 0] = torch.nan
     assert made(x, torch.tensor([4]))[0, 2].isnan().any()
@@ -227,7 +227,7 @@ def test_low_precision_follows_the_equations(kind):
             parameter.mul_(0.2)
     x = torch.randn(3, 20, 16)
     exact, _ = scanned(made, x.double(), lengths)
-    made.float().fused = False
+    made.float().fused_on_cpu = False
     torch.testing.assert_close(made(x, lengths).double(), exact, rtol=0, atol=1e-5)
     with torch.autocast("cpu", torch.bfloat16):
         out = made(x, lengths)

@@ -71,8 +71,8 @@ def extended(beam, log_probs, margin, known, most_gain, space_slack):
             if score > -np.inf and score >= floor:
                 filled = heap.offer(scores, labels, places, filled, score, here.label, np.int32(k))
 
-        # 2. Labels that can still enter, best first (insertion sort: few are left on a trained network's emissions). Within
-        # the lexicon the arcs tell them, and behind a closed one there are none.
+        # 2. Labels outside the lexicon that can still enter, best first (insertion sort: few are left on a trained
+        # network's emissions); behind a closed lexicon there are none.
         bar = max(floor, scores[0]) if filled == width else floor
         num_order = 0
         for c in range(num_outside):
