@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_training import FAST, run
 
 from common.errors import GlyphoneError
-from common.training import footprint, loop, memory
+from common.training import footprint, memory, trials
 from common.training.memory import MemoryPlan
 from common.training.settings import TrainingSettings
 
@@ -67,7 +67,7 @@ def test_batches_that_do_not_fit_are_cut_with_the_same_losses(tmp_path, known_la
 
 def test_planning_changes_no_bit_of_the_weights(tmp_path, monkeypatch):
     planned = run(tmp_path / "planned", with_settings())
-    monkeypatch.setattr(loop, "plan_memory", lambda *_, **__: MemoryPlan())
+    monkeypatch.setattr(trials, "plan_memory", lambda *_, **__: MemoryPlan())
     unplanned = run(tmp_path / "unplanned", with_settings())
     assert planned.memory.largest[2] > 0 and planned.progress.history == unplanned.progress.history
     assert all(torch.equal(planned.weights[name], weight) for name, weight in unplanned.weights.items())
