@@ -2,7 +2,8 @@
 
 For each recipe and each number of real training samples two trainings: from fresh weights, and from those of the
 pretraining of recipe ``<recipe>_pretrained``, which is computed once. Each training has the same time by count: as many
-epochs as its samples allow in the minutes given, by the speed of a first short run, and no more than ``MOST_EPOCHS``.
+epochs as its samples allow in the minutes given, by the speed of two short runs, and no more than ``MOST_EPOCHS``. What
+an epoch takes whatever its samples, which is mostly validation, is reckoned apart: it weighs most where they are few.
 The table goes to standard error and into ``detail``; rows that are done are read again. The value is the error with
 pretraining over the error without, at the smallest number of the first recipe.
 
@@ -14,6 +15,7 @@ settings of the modality for a miniature. Test data is not touched.
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,32 @@ RECIPES = ("fraktur", "an4", "iiit5k")
 SAMPLES = (125, 250, 500, 1000, 0)
 MINUTES = 10.0
 MOST_EPOCHS = 120
-# Of the run that tells the speed.
-PROBE_SAMPLES, PROBE_EPOCHS = 125, 2
+# Samples of the runs that tell the speed, and epochs of each.
+PROBES, PROBE_EPOCHS = (125, 500), 2
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of an epoch: ``epoch`` whatever its samples (validation above all), and ``sample`` for each of them."""
+
+    epoch: float
+    sample: float
+
+    @classmethod
+    def of(cls, few: tuple[int, float], many: tuple[int, float]) -> "Pace":
+        """The line through two measured epochs, each (samples, seconds).
+
+        Where the longer one was no slower than noise allows, or there are no more samples, all time counts as that of
+        samples: too few epochs then rather than too many.
+        """
+        slope = (many[1] - few[1]) / (many[0] - few[0]) if many[0] > few[0] else 0.0
+        if not 0 < slope <= many[1] / many[0]:
+            return cls(0.0, many[1] / many[0])
+        return cls(many[1] - slope * many[0], slope)
+
+    def epochs(self, samples: int, minutes: float) -> int:
+        """As many epochs of ``samples`` as the minutes allow; 1 to ``MOST_EPOCHS``."""
+        return max(1, min(MOST_EPOCHS, int(60 * minutes / (self.epoch + self.sample * samples))))
 
 
 def run() -> Result:
@@ -56,12 +82,12 @@ def curve(
     folder: Path, recipe: str, numbers: tuple[int, ...], minutes: float, more: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """A row for each number of real samples."""
-    probe = train(folder, recipe, False, PROBE_SAMPLES, PROBE_EPOCHS, more)
-    speed = probe["samples"] * PROBE_EPOCHS / max(probe["seconds"], 1e-9)
+    probes = [train(folder, recipe, False, number, PROBE_EPOCHS, more) for number in PROBES]
+    pace = Pace.of(*((each["samples"], each["seconds"] / PROBE_EPOCHS) for each in probes))
     rows = []
     for number in numbers:
         size = number or count(folder, recipe, more)
-        epochs = epochs_of(size, speed, minutes)
+        epochs = pace.epochs(size, minutes)
         fresh, pretrained = (train(folder, recipe, with_it, number, epochs, more) for with_it in (False, True))
         rows.append(
             {
@@ -79,11 +105,6 @@ def curve(
         )
         show(recipe, rows)
     return rows
-
-
-def epochs_of(samples: int, speed: float, minutes: float) -> int:
-    """As many as ``samples`` allow in the minutes at ``speed`` samples a second; at least 1."""
-    return max(1, min(MOST_EPOCHS, int(60 * minutes * speed / max(1, samples))))
 
 
 def train(

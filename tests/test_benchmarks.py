@@ -257,14 +257,34 @@ def test_arguments_go_to_a_benchmark_that_takes_some(repository: Path) -> None:
     assert done.stderr == "error: benchmark noop_repro takes no arguments: --fast\n"
 
 
-@pytest.mark.parametrize(
-    ("samples", "speed", "minutes", "epochs"),
-    [(125, 50.0, 10.0, 120), (2000, 50.0, 10.0, 15), (2000, 1.0, 1.0, 1), (0, 1.0, 1.0, 60)],
+@given(
+    epoch=st.floats(0, 60),
+    sample=st.floats(1e-3, 1),
+    few=st.integers(1, 200),
+    more=st.integers(1, 800),
+    samples=st.integers(1, 5000),
 )
 def test_every_training_of_a_learning_curve_has_its_minutes(
-    samples: int, speed: float, minutes: float, epochs: int
+    epoch: float, sample: float, few: int, more: int, samples: int
 ) -> None:
-    assert learning_curve.epochs_of(samples, speed, minutes) == epochs
+    """Two exact measurements give the epochs that fit: no more than the minutes, unless one alone is longer."""
+    many = few + more
+    pace = learning_curve.Pace.of((few, epoch + sample * few), (many, epoch + sample * many))
+    epochs = pace.epochs(samples, 10.0)
+    assert 1 <= epochs <= learning_curve.MOST_EPOCHS
+    assert epochs == 1 or epochs * (epoch + sample * samples) <= 600 * (1 + 1e-6)
+    assert epochs == learning_curve.MOST_EPOCHS or (epochs + 1) * (epoch + sample * samples) > 600 * (1 - 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("few", "many"),
+    [((125, 9.0), (500, 8.0)), ((125, 1.0), (500, 10.0)), ((100, 5.0), (100, 10.0))],
+    ids=["the longer one was faster", "a first epoch below nothing", "no more samples"],
+)
+def test_a_noisy_measurement_counts_all_time_as_that_of_samples(
+    few: tuple[int, float], many: tuple[int, float]
+) -> None:
+    assert learning_curve.Pace.of(few, many) == learning_curve.Pace(0.0, many[1] / many[0])
 
 
 def test_settings_of_a_learning_curve_are_read_and_mistakes_named() -> None:
