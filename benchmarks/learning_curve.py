@@ -1,11 +1,12 @@
 """Error against the number of real samples, with and without pretraining, on validation data.
 
-For each recipe and each number of real training samples two trainings: from fresh weights, and from those of the
-pretraining of recipe ``<recipe>_pretrained``, which is computed once. Each training has the same time by count: as many
-epochs as its samples allow in the minutes given, by the speed of two short runs, and no more than ``MOST_EPOCHS``. What
-an epoch takes whatever its samples, which is mostly validation, is reckoned apart: it weighs most where they are few.
-The table goes to standard error and into ``detail``; rows that are done are read again. The value is the error with
-pretraining over the error without, at the smallest number of the first recipe.
+For each recipe and each number of real training samples recipe ``<recipe>_pretrained`` is trained twice: from fresh
+weights, with its pretraining off, and as it is. The pretraining is of each number anew, since its texts are of those
+samples. Each training has the same time by count: as many epochs as its samples allow in the minutes given, by the
+speed of two short runs, and no more than ``MOST_EPOCHS``. What an epoch takes whatever its samples, which is mostly
+validation, is reckoned apart: it weighs most where they are few. The table goes to standard error and into ``detail``;
+trainings that are done are read again. The value is the error with pretraining over the error without, at the smallest
+number of the first recipe.
 
 ``GLYPHONE_CURVE=fraktur,an4`` names recipes, ``GLYPHONE_CURVE_SAMPLES=125,250,0`` the numbers (0: all),
 ``GLYPHONE_CURVE_MINUTES=10`` the minutes of a training, ``GLYPHONE_CURVE_SET=pretraining.epochs=2,network.cell=gru``
@@ -111,12 +112,12 @@ def train(
     folder: Path, recipe: str, pretrained: bool, number: int, epochs: int, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One training by ``dvc repro train@…``: read where it is done with these settings, else run."""
-    settings = {"recipe": recipe, "pretrained": pretrained, "number": number, "epochs": epochs, **more}
+    modality = prepared(folder, recipe, pretrained, number, more, {"training.epochs": epochs})
+    settings = YAML(typ="safe").load(folder / "params.yaml")
     kind = "pretrained" if pretrained else "fresh"
     done = folder / ".work" / f"{recipe}_{kind}_{number}_{epochs}.json"
     if done.is_file() and (found := read_json(done)).get("settings") == settings:
         return found
-    modality = prepared(folder, recipe, pretrained, number, more, {"training.epochs": epochs})
     watch(repro(f"train@{modality}"), folder, environment())
     costs = read_json(folder / "results" / modality / "training.json")
     summary = read_json(folder / "models" / modality / "bundle.json")["summary"]
@@ -137,14 +138,13 @@ def prepared(
     path = folder / "recipes" / f"{recipe}_pretrained.yaml"
     if not path.is_file():
         raise GlyphoneError(f"GLYPHONE_CURVE: {recipe}: there is no recipe {recipe}_pretrained to compare with")
-    choose(folder, f"{recipe}_pretrained" if pretrained else recipe, {})
+    choose(folder, f"{recipe}_pretrained", {})
     params = folder / "params.yaml"
     yaml = YAML()
     tree = yaml.load(params)
     (modality,) = tree["modalities"]
-    for key, value in {"prepare.max_train_samples": number, **more, **own}.items():
-        if key.startswith("pretraining.") and not pretrained:
-            continue
+    off = {} if pretrained else {"pretraining": {"stream": {"samples": 0}}}
+    for key, value in {"prepare.max_train_samples": number, **more, **own, **off}.items():
         *way, last = key.split(".")
         node = tree[modality]
         for step in way:
