@@ -1,8 +1,7 @@
 """Element-wise arithmetic of the cells' compiled loops: activations, and bfloat16 kept as its bits in uint16.
 
 In float32 the exponential is a polynomial, so that loops over it become vector instructions (measured: 0.4 to 0.5 ns a
-sigmoid with AVX-512); in float64 it is the C library's, exact to the last places. What numba keeps on disk it looks up
-by the file of the loop: after a change here, delete ``common/recurrent/__pycache__``.
+sigmoid with AVX-512); in float64 it is the C library's, exact to the last places.
 """
 
 import math

@@ -8,6 +8,7 @@ recurrent product, n = tanh(pre + r · (R h + b)); *reset before* its operand, n
 import numpy as np
 
 from common.recurrent.elementwise import ONE, kernel, narrow, sigmoid, tanh, widen
+from common.recurrent.state_loops import advance, arrive
 
 
 @kernel
@@ -30,14 +31,7 @@ def forward_after(step, lengths, pre, rec, bias, gates, products, out, h, operan
                 n[j] = tanh(widen(xn[j]) + r[j] * q[j])
             for j in range(H):
                 y[j] = n[j] + z[j] * (hb[j] - n[j])
-            if keep_h.size > 0:
-                k = keep_h[b, t, d]
-                for j in range(H):
-                    y[j] += k[j] * (hb[j] - y[j])
-            for j in range(H):
-                hb[j] = y[j]
-            for j in range(H):
-                a[j] = narrow(y[j], a)
+            advance(y, hb, a, keep_h[b, t, d])
 
 
 @kernel
@@ -56,15 +50,7 @@ def backward_after(step, lengths, gates, products, states, dout, rec_dh, dh, dpr
             g, w, gradient, back, q = gates[b, t, d], dh[d, b], dout[b, t, d], rec_dh[d, b], products[b, t, d]
             r, z, n, last, y, s = g[:H], g[H : 2 * H], g[2 * H :], states[b, t, d], dpre[b, t, d], drecs[b, t, d]
             an = a[2 * H :]
-            for j in range(H):
-                total[j] = gradient[j] + widen(back[j]) + w[j]
-            w[:] = 0
-            if keep_h.size > 0:
-                k = keep_h[b, t, d]
-                for j in range(H):
-                    w[j] = k[j] * total[j]
-                for j in range(H):
-                    total[j] -= w[j]
+            arrive(total, gradient, back, w, keep_h[b, t, d])
             for j in range(H):
                 w[j] += total[j] * z[j]
             for j in range(H):
@@ -114,14 +100,7 @@ def state_before(step, lengths, pre, rec, gates, out, h, operand, keep_h):
                 n[j] = tanh(widen(xn[j]) + widen(rc[j]))
             for j in range(H):
                 y[j] = n[j] + z[j] * (hb[j] - n[j])
-            if keep_h.size > 0:
-                k = keep_h[b, t, d]
-                for j in range(H):
-                    y[j] += k[j] * (hb[j] - y[j])
-            for j in range(H):
-                hb[j] = y[j]
-            for j in range(H):
-                a[j] = narrow(y[j], a)
+            advance(y, hb, a, keep_h[b, t, d])
 
 
 @kernel
@@ -140,15 +119,7 @@ def back_state_before(step, lengths, gates, states, dout, rec_dh, dh, dpre, drec
             g, w, gradient, back, y = gates[b, t, d], dh[d, b], dout[b, t, d], rec_dh[d, b], dpre[b, t, d]
             z, n, last = g[H : 2 * H], g[2 * H :], states[b, t, d]
             yz, yn, az = y[H : 2 * H], y[2 * H :], a[H:]
-            for j in range(H):
-                total[j] = gradient[j] + widen(back[j]) + w[j]
-            w[:] = 0
-            if keep_h.size > 0:
-                k = keep_h[b, t, d]
-                for j in range(H):
-                    w[j] = k[j] * total[j]
-                for j in range(H):
-                    total[j] -= w[j]
+            arrive(total, gradient, back, w, keep_h[b, t, d])
             for j in range(H):
                 w[j] += total[j] * z[j]
             for j in range(H):

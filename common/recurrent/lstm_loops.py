@@ -13,6 +13,7 @@ array each and count from zero, or the compiler makes no vector instructions of 
 import numpy as np
 
 from common.recurrent.elementwise import ONE, kernel, narrow, sigmoid, tanh, widen
+from common.recurrent.state_loops import advance, arrive
 
 
 @kernel
@@ -55,18 +56,13 @@ def forward(step, lengths, pre, rec, gates, cells, out, h, c, operand, peephole,
                 o[j] = sigmoid(o[j])
             for j in range(H):
                 y[j] = o[j] * tanh(cell[j])
-            if keep_h.size > 0:
-                kh, kc = keep_h[b, t, d], keep_c[b, t, d]
-                for j in range(H):
-                    y[j] += kh[j] * (hb[j] - y[j])
+            advance(y, hb, a, keep_h[b, t, d])
+            if keep_c.size > 0:
+                kc = keep_c[b, t, d]
                 for j in range(H):
                     cell[j] += kc[j] * (cb[j] - cell[j])
             for j in range(H):
-                hb[j] = y[j]
-            for j in range(H):
                 cb[j] = cell[j]
-            for j in range(H):
-                a[j] = narrow(y[j], a)
 
 
 @kernel
@@ -93,18 +89,12 @@ def backward(step, lengths, gates, cells, start, dout, rec_dh, dh, dc, dpre, dre
             z, w, gradient, back, y = gates[b, t, d], dh[d, b], dout[b, t, d], rec_dh[d, b], dpre[b, t, d]
             i, f, g, o = z[:H], z[F : F + H], z[F + H : F + 2 * H], z[F + 2 * H :]
             last = start[d, b] if step == 0 else cells[b, t - 1 if d == 0 else t + 1, d]
-            for j in range(H):
-                total[j] = gradient[j] + widen(back[j]) + w[j]
-            if keep_h.size == 0:
-                w[:] = 0
+            arrive(total, gradient, back, w, keep_h[b, t, d])
+            kc = keep_c[b, t, d]
+            if keep_c.size == 0:
                 for j in range(H):
                     dcell[j] = e[j]
             else:
-                kh, kc = keep_h[b, t, d], keep_c[b, t, d]
-                for j in range(H):
-                    w[j] = kh[j] * total[j]
-                for j in range(H):
-                    total[j] -= w[j]
                 for j in range(H):
                     dcell[j] = (ONE - kc[j]) * e[j]
             if F == 0:
@@ -135,7 +125,7 @@ def backward(step, lengths, gates, cells, start, dout, rec_dh, dh, dc, dpre, dre
                     df[j] = dcell[j] * last[j] * f[j] * (ONE - f[j])
                 for j in range(H):
                     dg[j] = dcell[j] * i[j] * (ONE - g[j] * g[j])
-            if keep_h.size == 0:
+            if keep_c.size == 0:
                 for j in range(H):
                     e[j] = dcell[j] * f[j]
             else:

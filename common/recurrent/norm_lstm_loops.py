@@ -9,6 +9,7 @@ cell_gain and cell_bias [D, H].
 import numpy as np
 
 from common.recurrent.elementwise import ONE, kernel, narrow, sigmoid, tanh, widen
+from common.recurrent.state_loops import advance, arrive
 
 EPSILON = 1e-5
 
@@ -78,18 +79,13 @@ def forward(
             normalise(cell, hat_c)
             for j in range(H):
                 y[j] = o[j] * tanh(gc[j] * hat_c[j] + bc[j])
-            if keep_h.size > 0:
-                kh, kc = keep_h[b, t, d], keep_c[b, t, d]
-                for j in range(H):
-                    y[j] += kh[j] * (hb[j] - y[j])
+            advance(y, hb, a, keep_h[b, t, d])
+            if keep_c.size > 0:
+                kc = keep_c[b, t, d]
                 for j in range(H):
                     cell[j] += kc[j] * (cb[j] - cell[j])
             for j in range(H):
-                hb[j] = y[j]
-            for j in range(H):
                 cb[j] = cell[j]
-            for j in range(H):
-                a[j] = narrow(y[j], a)
 
 
 @kernel
@@ -116,15 +112,8 @@ def backward(
             i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
             hat, s = hats[b, t, d], drecs[b, t, d]
             last = start[d, b] if step == 0 else cells[b, t - 1 if d == 0 else t + 1, d]
-            for j in range(H):
-                total[j] = gradient[j] + widen(back[j]) + w[j]
-            w[:] = 0
-            if keep_h.size > 0:
-                kh, kc = keep_h[b, t, d], keep_c[b, t, d]
-                for j in range(H):
-                    w[j] = kh[j] * total[j]
-                for j in range(H):
-                    total[j] -= w[j]
+            arrive(total, gradient, back, w, keep_h[b, t, d])
+            kc = keep_c[b, t, d]
             for j in range(H):
                 new[j] = f[j] * last[j] + i[j] * g[j]
             scale = normalise(new, hat_c)
@@ -141,7 +130,7 @@ def backward(
             for j in range(H):
                 dcell[j] = total[j] * gc[j]
             denormalise(dcell, hat_c, scale)
-            if keep_h.size == 0:
+            if keep_c.size == 0:
                 for j in range(H):
                     dcell[j] += e[j]
                 for j in range(H):

@@ -6,6 +6,7 @@ Arrays and rules as in ``lstm_loops``; ``gates`` [B, T, D, H] keeps the new stat
 import numpy as np
 
 from common.recurrent.elementwise import ONE, ZERO, kernel, narrow, tanh, widen
+from common.recurrent.state_loops import advance, arrive
 
 
 @kernel
@@ -28,14 +29,7 @@ def forward(step, lengths, pre, rec, gates, out, h, operand, rectified, keep_h):
                     n[j] = tanh(n[j])
             for j in range(H):
                 y[j] = n[j]
-            if keep_h.size > 0:
-                k = keep_h[b, t, d]
-                for j in range(H):
-                    y[j] += k[j] * (hb[j] - y[j])
-            for j in range(H):
-                hb[j] = y[j]
-            for j in range(H):
-                a[j] = narrow(y[j], a)
+            advance(y, hb, a, keep_h[b, t, d])
 
 
 @kernel
@@ -51,15 +45,7 @@ def backward(step, lengths, gates, dout, rec_dh, dh, dpre, drec, rectified, keep
                 continue
             t = step if d == 0 else lengths[b] - 1 - step
             n, w, gradient, back, y = gates[b, t, d], dh[d, b], dout[b, t, d], rec_dh[d, b], dpre[b, t, d]
-            for j in range(H):
-                total[j] = gradient[j] + widen(back[j]) + w[j]
-            w[:] = 0
-            if keep_h.size > 0:
-                k = keep_h[b, t, d]
-                for j in range(H):
-                    w[j] = k[j] * total[j]
-                for j in range(H):
-                    total[j] -= w[j]
+            arrive(total, gradient, back, w, keep_h[b, t, d])
             if rectified:
                 for j in range(H):
                     total[j] = ZERO if n[j] <= ZERO else total[j]
