@@ -48,7 +48,7 @@ repro: setup  ## Run both pipelines to their reports; RECIPE=an4 chooses another
 	@$(PYTHON) -m pipelines.recipe --targets | xargs -r -n 1 -P 2 $(VENV)/bin/dvc --wait-for-lock repro
 	@ls -1 results/*/report.html | sed 's/^/report: /'
 
-models: setup  ## Train the recipes' models where needed and pack them below dist/; MODELS="an4 fraktur" chooses
+models: setup  ## Train the recipes' models where needed and pack them below dist/; MODELS="an4 fraktur_pretrained" chooses
 	@$(PYTHON) -m benchmarks.models $(MODELS)
 
 lint: setup  ## Check style (ruff), formatting and types (mypy)
