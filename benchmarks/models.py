@@ -29,7 +29,7 @@ MODELS = {
     ),
     "an4": (Model("an4", "an4_wer_greedy", "audio"),),
     "fsdd_official": (Model("fsdd", "fsdd_official_accuracy", "audio"),),
-    "iiit5k": (Model("iiit5k", "iiit5k_accuracy", "ocr"),),
+    "iiit5k_pretrained": (Model("iiit5k", "iiit5k_accuracy", "ocr"),),
     "fraktur_pretrained": (Model("fraktur", "fraktur_cer", "ocr"),),
 }
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 # What a recipe with pre-training changes of training behind it.
 PRETRAINED: dict[str, dict] = {
     "an4_pretrained": {},
-    "iiit5k_pretrained": {},
+    "iiit5k_pretrained": {"epochs": 24, "consistency": 0.2},
     "fraktur_pretrained": {"epochs": 36, "consistency": 0.2},
 }
 NAMES = (
