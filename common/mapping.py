@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from common.errors import GlyphoneError
@@ -164,7 +165,8 @@ def _on_processes(
     # Spawned and not forked: threads, and torch with them, do not survive a fork.
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(num_workers, mp_context=context, initializer=_start_worker)
+    with _uninterrupted():
+        executor = ProcessPoolExecutor(num_workers, mp_context=context, initializer=_start_worker)
     num_done = 0
     try:
         for results in _ordered(executor, function, chunks, num_workers * CHUNKS_IN_FLIGHT):
@@ -195,7 +197,8 @@ def _starting_workers() -> Iterator[None]:
     blocks = hasattr(signal, "pthread_sigmask")
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocks else set()
     try:
-        yield
+        with _uninterrupted():
+            yield
     finally:
         for name, value in before.items():
             if value is None:
@@ -204,6 +207,26 @@ def _starting_workers() -> Iterator[None]:
                 os.environ[name] = value
         if blocks:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C within is answered behind it: locks and processes half made would be left over.
+
+    Blocking the signal in this thread is not enough: any other thread takes it, and Python answers it in this one.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield  # only the main thread answers; what is no function was never interrupted by an exception
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *signalled: came.append(signalled))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if came:
+            usual(*came[-1])
 
 
 def _start_worker() -> None:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import GlyphoneError, SampleError
-from common.mapping import CHUNKS_IN_FLIGHT, map_ordered, usable_cores
+from common.mapping import CHUNKS_IN_FLIGHT, _starting_workers, map_ordered, usable_cores
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -242,3 +243,24 @@ def is_alive(process_id: int) -> bool:
     except ProcessLookupError:
         return False
     return "Z" not in Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def test_ctrl_c_waits_until_workers_stand() -> None:
+    """Another thread takes the signal, though it is blocked in the one that starts workers."""
+    inside, whole = threading.Event(), []
+
+    def interrupt() -> None:
+        inside.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt), _starting_workers():
+        inside.set()
+        other.join(10)
+        for _ in range(1000):  # time for an exception to come
+            time.sleep(0)
+        whole.append(True)
+    assert whole
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
