@@ -4,7 +4,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,25 +21,21 @@ VALIDATION = range(5, 10)
 
 
 class FSDDSettings(BaseModel):
-    """Which recordings are the test set, and which the validation set."""
+    """Which recordings are the test set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Empty: the official split by index, all speakers in all splits. Else: all recordings of this speaker.
     test_speaker: str = ""
-    # Of a split with a test speaker. "speaker": the one that follows in the alphabet is the validation set, heard by
-    # nobody, to choose settings by. "recordings": all the others train, and their recordings 5 to 9 are the set.
-    validation: Literal["speaker", "recordings"] = "speaker"
 
 
 def read(settings: FSDDSettings, root: Path, seed: int) -> Iterator[Sample]:
     """Samples in the order of their names.
 
-    With ``test_speaker`` that one is the test set, the speaker that follows in the alphabet (round the end) is the
-    validation set and the others train; or, with ``validation`` "recordings", all others train, but for their
-    recordings 5–9. Without, the splits are by index: 0–4 test, 5–9 validation, the rest train. The group is the
-    speaker; of one who stands in several splits the share of a split, ``george/validation``, by which figures say
-    nothing about new speakers.
+    With ``test_speaker`` the group is the speaker, that one is the test set, the speaker that follows in the alphabet
+    (round the end) is the validation set and the others train. Without, the splits are by index: 0–4 test, 5–9
+    validation, the rest train; then speakers stand in all of them, so the group is the speaker's share of a split,
+    ``george/test``, and figures say nothing about new speakers.
 
     Raises:
         GlyphoneError: no recordings there, or an unknown speaker.
@@ -52,22 +47,17 @@ def read(settings: FSDDSettings, root: Path, seed: int) -> Iterator[Sample]:
     if settings.test_speaker and settings.test_speaker not in speakers:
         raise GlyphoneError(f"test_speaker {settings.test_speaker!r} is none of {', '.join(speakers)}")
     for digit, speaker, index, path in found:
-        split = _split(settings, speakers, speaker, index)
-        is_whole = settings.test_speaker and (settings.validation == "speaker" or split == "test")
-        group = speaker if is_whole else f"{speaker}/{split}"
+        split = _split(settings.test_speaker, speakers, speaker, index)
+        group = speaker if settings.test_speaker else f"{speaker}/{split}"
         name = f"{digit}_{speaker}_{index}"
         yield Sample(id=name, path=path, text=DIGITS[int(digit)], group=group, split=split, licence=LICENCE)
 
 
-def _split(settings: FSDDSettings, speakers: list[str], speaker: str, index: int) -> str:
-    if not settings.test_speaker:
-        return "test" if index in OFFICIAL_TEST else "validation" if index in VALIDATION else "train"
-    if speaker == settings.test_speaker:
-        return "test"
-    if settings.validation == "recordings":
-        return "validation" if index in VALIDATION else "train"
-    validation_speaker = speakers[(speakers.index(settings.test_speaker) + 1) % len(speakers)]
-    return "validation" if speaker == validation_speaker else "train"
+def _split(test_speaker: str, speakers: list[str], speaker: str, index: int) -> str:
+    if test_speaker:
+        validation_speaker = speakers[(speakers.index(test_speaker) + 1) % len(speakers)]
+        return {test_speaker: "test", validation_speaker: "validation"}.get(speaker, "train")
+    return "test" if index in OFFICIAL_TEST else "validation" if index in VALIDATION else "train"
 
 
 def _recordings(root: Path) -> Iterator[tuple[re.Match[str], str]]:
