@@ -1,7 +1,7 @@
 """The model folder: all that transcribing needs, and nothing that can run code."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Bundle:
         summary: what the training did: epochs, samples, validation errors, corpora, licences.
         calibration: puts the confidences of hypotheses right; of an older bundle it leaves them as they are.
         calibration_errors: what validation data said of it, ``calibration`` of the description; None in older bundles.
+        augment_settings: section of the settings it was trained with; empty, which is the defaults, in older bundles.
     """
 
     network: Network
@@ -51,6 +52,7 @@ class Bundle:
     summary: dict[str, Any]
     calibration: Calibration = UNCALIBRATED
     calibration_errors: dict[str, Any] | None = None
+    augment_settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def stride(self) -> int:
@@ -69,7 +71,7 @@ def write_bundle(
 
     Args:
         description: modality, alphabet, slice_settings, text_settings, num_features, step, unit, summary, and if there
-            is one, calibration.
+            are any, calibration and augment_settings.
     """
     folder = Path(folder)
     # No metadata in the weights' header: safetensors writes its keys in random order.
@@ -121,6 +123,7 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
             **{key: description[key] for key in FIELDS},
             calibration=Calibration.of_description(description.get("calibration")),
             calibration_errors=description.get("calibration"),
+            augment_settings=description.get("augment_settings", {}),
         )
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BundleError(f"{folder}: not a whole bundle: {type(error).__name__}: {error}".split("\n")[0]) from None

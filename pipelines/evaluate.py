@@ -5,14 +5,15 @@ its reference is deleted. References are the texts of the stores, which prepare 
 scored in the same way, below ``validation``, so that choices need no test data.
 
 ``metrics.json`` is the whole tree; ``scores.json`` the dozen figures of it that ``dvc metrics`` shows side by side.
-Where other models vote with this one (``evaluate.voters``), all of this stays the model's alone, and the vote has
-entries of its own beside it, called ``vote``.
+Where other models vote with this one (``evaluate.voters``), or it is adapted to each group without its texts
+(``adaptation.rounds``), all of this stays the model's alone, and the vote and the adapted models have entries of their
+own beside it, called ``vote`` and ``adapted``.
 """
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
     from common.calibration import Observations
     from common.decoding import DecodingSettings
     from common.decoding.decoder import Decoder
+    from common.decoding.hypothesis import Hypothesis
     from common.scoring import ScoredRow
     from common.store import Store
     from pipelines.stage_settings import EvaluateSettings
     from pipelines.voters import Voters
 
 SPLITS = ("train", "validation", "test")
-MAX_BINS = 30  # of the length histogram
-MAX_CONFUSIONS = 100  # rows of errors.csv: the most frequent
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     # Heavy imports stand here and below, so that --help answers at once, and mistakes in the settings show soon.
     from pipelines import settings
 
-    chosen = settings.read(name, "seed", "decoding", "evaluate")
+    chosen = settings.read(name, "seed", "decoding", "adaptation", "evaluate")
 
     from common.bundle import read_bundle
     from common.calibration import measure, no_observations
@@ -56,7 +56,10 @@ def evaluate(name: str, device: str = "auto") -> None:
     from common.files import write_json, write_jsonl, write_text
     from common.store import Store
     from common.tuned_calibration import calibrated_for
-    from pipelines.vote_metrics import vote_metrics, vote_scores
+    from pipelines.adapted_groups import adapted_groups, description
+    from pipelines.beside import metrics_beside, scores_beside
+    from pipelines.evaluate_tables import errors_table, lengths_table
+    from pipelines.vote_metrics import vote_metrics
     from pipelines.voters import voters_of
 
     folder = Path("data") / name / "slices"
@@ -71,28 +74,54 @@ def evaluate(name: str, device: str = "auto") -> None:
     decoder = decoder_for(bundle, model, chosen.decoding)
     bundle = calibrated_for(bundle, model, chosen.decoding)
     voters = voters_of(name, chosen.evaluate, bundle, decoder)
+    adapted = {
+        split: adapted_groups(bundle, stores[split], decoder, chosen.adaptation, chosen.seed, f"{name}: {split}")
+        for split in ("validation", "test")
+        if chosen.adaptation.rounds
+    }
     # Of the test set alone: on validation data the model has been calibrated.
     observed = {"test": (no_observations(), no_observations())}
     rows = {
-        split: list(transcribed(bundle, stores[split], seen, decoder, f"{name}: {split}", observed.get(split), voters))
+        split: list(
+            transcribed(
+                bundle,
+                stores[split],
+                seen,
+                decoder,
+                f"{name}: {split}",
+                observed.get(split),
+                voters,
+                adapted[split].hypotheses if adapted else None,
+            )
+        )
         for split in ("validation", "test")
     }
     results = Path("results") / name
     write_jsonl(results / "hypotheses.jsonl", rows["test"])
     write_text(results / "lengths.csv", lengths_table(stores))
     write_text(results / "errors.csv", errors_table(rows["test"]))
-    metrics = metrics_of(rows["test"], chosen.evaluate, chosen.seed)
-    metrics["validation"] = metrics_of(rows["validation"], chosen.evaluate, chosen.seed)
+
+    def tree(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return metrics_of(each, chosen.evaluate, chosen.seed)
+
+    metrics = tree(rows["test"])
+    metrics["validation"] = tree(rows["validation"])
     metrics["calibration"] = {"test": measure(*observed["test"]), "validation": bundle.calibration_errors}
     scores = scores_of(metrics)
+    beside = {}
     if voters is not None:
-        metrics["vote"] = vote_metrics(voters, rows, lambda each: metrics_of(each, chosen.evaluate, chosen.seed))
-        scores |= vote_scores(scores_of(metrics["vote"]))
+        metrics["vote"] = vote_metrics(voters, rows, tree)
+        beside["vote"] = f"vote of {1 + len(voters.names)} models"
+    if adapted:
+        metrics["adapted"] = metrics_beside(rows, "adapted", tree) | description(chosen.adaptation, adapted)
+        beside["adapted"] = f"models adapted to {len(adapted['test'].rounds)} of the test set's groups"
+    for key in beside:
+        scores |= scores_beside(scores_of(metrics[key]), key)
     write_json(results / "metrics.json", metrics)
     write_json(results / "scores.json", scores)
     print(f"{name}: {metrics['line']}", file=sys.stderr)
-    if voters is not None:
-        print(f"{name}: {metrics['vote']['line']} vote of {1 + len(voters.names)} models", file=sys.stderr)
+    for key, what in beside.items():
+        print(f"{name}: {metrics[key]['line']} {what}", file=sys.stderr)
 
 
 def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
@@ -120,12 +149,15 @@ def transcribed(
     progress: str,
     observed: "tuple[Mapping[str, Observations], Mapping[str, Observations]] | None" = None,
     voters: "Voters | None" = None,
+    adapted: "Sequence[Hypothesis | None] | None" = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row a sample of the store, in its order: what ``hypotheses.jsonl`` holds.
 
     Args:
         observed: takes what was right and with what confidence, before and after calibration.
         voters: each row has their vote as well.
+        adapted: what models adapted to the samples' groups say, places in units; None of those that have none, for
+            which the model's own hypothesis stands.
     """
     from common.calibration import calibrated, observe
     from common.decoding import in_units, readable
@@ -133,6 +165,7 @@ def transcribed(
     from common.output import details
     from common.progress import with_progress
     from common.scoring import count_characters, count_words
+    from pipelines.beside import entry
     from pipelines.vote_metrics import vote_entry
 
     def matrices() -> Iterator["np.ndarray"]:
@@ -159,19 +192,11 @@ def transcribed(
             "length": round(float(store.lengths[i]) * store.metadata.step, 6),
             "unit": store.metadata.unit,
             **details(hypothesis),
-            "word_counts": _counts(count_words(reference, hypothesis.text)),
-            "character_counts": _counts(count_characters(reference, hypothesis.text)),
+            "word_counts": asdict(count_words(reference, hypothesis.text)),
+            "character_counts": asdict(count_characters(reference, hypothesis.text)),
             **(vote_entry(voters, [log_probs, *next(others)], own, units, reference) if voters else {}),
+            **({"adapted": entry(adapted[i] or hypothesis, reference)} if adapted is not None else {}),
         }
-
-
-def _counts(counts: Any) -> dict[str, int]:
-    return {
-        "substitutions": counts.substitutions,
-        "deletions": counts.deletions,
-        "insertions": counts.insertions,
-        "reference": counts.reference,
-    }
 
 
 def metrics_of(rows: Sequence[dict[str, Any]], settings: "EvaluateSettings", seed: int) -> dict[str, Any]:
@@ -223,53 +248,6 @@ def _score(rows: Sequence["ScoredRow"], settings: "EvaluateSettings", seed: int)
     from common.scoring import score
 
     return score(rows, num_samples=settings.bootstrap_samples, confidence=settings.confidence, seed=seed)
-
-
-def lengths_table(stores: dict[str, "Store"]) -> str:
-    """CSV: how many samples of each split are ``bin`` units long or longer, up to the next bin (seconds or pixels)."""
-    import numpy as np
-
-    from common.output import csv_table
-
-    lengths = {split: store.lengths * store.metadata.step for split, store in stores.items()}
-    longest = max((float(each.max()) for each in lengths.values() if len(each)), default=0.0)
-    width = bin_width(longest)
-    edges = np.arange(int(longest / width) + 2) * width
-    rows = [
-        (float(f"{edge:.6g}"), int(count), split)
-        for split, each in lengths.items()
-        # Half a millionth up: a length that is a multiple of the width belongs to the bin that it begins.
-        for edge, count in zip(edges, np.histogram(each + 1e-6 * width, edges)[0], strict=False)
-    ]
-    return csv_table(("bin", "count", "split"), rows)
-
-
-def bin_width(longest: float) -> float:
-    """The smallest of 1, 2, 5, 10, … (and tenths, …) that parts 0 … longest into at most ``MAX_BINS`` bins."""
-    import math
-
-    if longest <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(longest / MAX_BINS))
-    return next(factor * power for factor in (1, 2, 5, 10, 20) if longest / (factor * power) < MAX_BINS)
-
-
-def errors_table(rows: Iterable[dict[str, Any]]) -> str:
-    """CSV of the most frequent character errors of the test set: kind, what was taken for what, how often."""
-    from common.output import csv_table
-    from common.scoring import confusions
-
-    counted: Counter[tuple[str, str]] = Counter(confusions((row["reference"], row["hypothesis"]) for row in rows))
-    table = []
-    for (reference, hypothesis), count in list(counted.items())[:MAX_CONFUSIONS]:
-        kind = "insertion" if not reference else "deletion" if not hypothesis else "substitution"
-        confusion = f"{_visible(reference)} → {_visible(hypothesis)}"
-        table.append((confusion, kind, reference, hypothesis, count))
-    return csv_table(("confusion", "kind", "reference", "hypothesis", "count"), table)
-
-
-def _visible(character: str) -> str:
-    return {"": "∅", " ": "␣"}.get(character, character)
 
 
 if __name__ == "__main__":

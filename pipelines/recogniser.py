@@ -147,6 +147,10 @@ class Recogniser:
         """
         return next(self._decoded([self._read(path)]))
 
+    def slices(self, path: str | Path) -> np.ndarray:
+        """Slices float32 [T, F] of a file, as the network reads them. Raises as ``transcribe``."""
+        return self._read(path).slices
+
     def transcribe_all(
         self, paths: Iterable[str | Path], batch_slices: int = BATCH_SLICES
     ) -> Generator[Result, None, None]:

@@ -29,6 +29,7 @@ MODELS = {
     "pretraining": "common.training.settings:TrainingSettings",
     "training": "common.training.settings:TrainingSettings",
     "decoding": "common.decoding.settings:DecodingSettings",
+    "adaptation": "common.adaptation.settings:AdaptationSettings",
     "tune": "pipelines.stage_settings:TuneSettings",
     "evaluate": "pipelines.stage_settings:EvaluateSettings",
     "report": "pipelines.stage_settings:ReportSettings",

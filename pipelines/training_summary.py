@@ -35,6 +35,7 @@ def describe(
         "modality": name,
         "alphabet": list(alphabet.symbols),
         "slice_settings": metadata.settings,
+        "augment_settings": chosen.augment.model_dump(mode="json"),
         "text_settings": chosen.text.model_dump(mode="json"),
         "num_features": metadata.num_features,
         "step": metadata.step,

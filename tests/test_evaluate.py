@@ -24,7 +24,7 @@ from common.files import write_text
 from common.network import Network, NetworkSettings
 from common.store import Store, StoreWriter
 from common.text import TextSettings, normalise
-from pipelines import evaluate
+from pipelines import evaluate, evaluate_tables
 from pipelines.training_calibration import calibration_of
 
 SYMBOLS = list(" ABCDE")
@@ -282,8 +282,8 @@ def test_an_empty_test_split_is_no_crash(tmp_path, monkeypatch):
 @settings(max_examples=200)
 @given(st.floats(1e-3, 1e6))
 def test_bins_are_few_and_cover_all(longest):
-    width = evaluate.bin_width(longest)
-    assert 5 <= longest / width < evaluate.MAX_BINS
+    width = evaluate_tables.bin_width(longest)
+    assert 5 <= longest / width < evaluate_tables.MAX_BINS
     assert f"{width:.0e}"[0] in "125"
 
 

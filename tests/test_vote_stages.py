@@ -214,8 +214,10 @@ def test_the_report_shows_the_model_and_the_vote(tmp_path):
     assert "By model" not in page() and "vote of" not in page()
     parts = {key: metrics[key] for key in ("samples", "words", "characters", "exact")}
     metrics["vote"] = {**metrics, "method": "confidences", "voters": [{"model": "seeds/<2>", **parts}]}
+    metrics["adapted"] = metrics["vote"]
     write_text(path, json.dumps(metrics))
     said = page()
+    assert said.count("adapted to each group, without its texts") == 2  # the table and a remark
     for text in ("By model", "this model alone", "seeds/&lt;2&gt;", "vote of 2 models", "figures of this model alone"):
         assert text in said, text
 

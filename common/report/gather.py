@@ -14,7 +14,7 @@ from common.report.charts import Bar, Curve, histogram, line_chart, stacked_bar
 from common.report.comparison import ComparisonView, view
 from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
-from common.report.scores import bar_of, headline, limit_of, slice_tables, vote_name
+from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name
 from common.report.sources import Sources
 from common.report.wording import count, duration, percent, plural, short
 from common.samples import REASONS, SPLITS, Rejection
@@ -147,9 +147,14 @@ def _remarks(metrics: dict[str, Any], num_unread: int) -> list[str]:
     if validation and validation["samples"]:
         parts = ", ".join(f"{each.short_name} {each.text}" for each in headline(validation)[:3])
         remarks.append(f"On the {plural(validation['samples'], 'validation sample')}, which chose the epoch: {parts}.")
+    beside = []
     if vote := metrics.get("vote"):
-        parts = ", ".join(f"{each.short_name} {each.text}" for each in headline(vote)[:3])
-        remarks.append(f"These are the figures of this model alone; a {vote_name(vote)} by {vote['method']}: {parts}.")
+        beside.append((f"a {vote_name(vote)} by {vote['method']}", vote))
+    if adapted := metrics.get("adapted"):
+        beside.append((ADAPTED, adapted))
+    for what, tree in beside:
+        parts = ", ".join(f"{each.short_name} {each.text}" for each in headline(tree)[:3])
+        remarks.append(f"These are the figures of this model alone; {what}: {parts}.")
     if num_unread:
         remarks.append(f"Not readable, so counted as all deletions: {plural(num_unread, 'test sample')}.")
     return remarks

@@ -13,6 +13,8 @@ from common.report.wording import count, percent, plural, short
 MAX_GROUPS = 20  # rows of the table of groups; beyond, the ten highest and the ten lowest
 ERROR_LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # right ends of the lines that intervals are drawn on
 
+ADAPTED = "adapted to each group, without its texts"
+
 Metrics = Mapping[str, Any]
 
 
@@ -66,7 +68,7 @@ def limit_of(figures: Sequence[Figure]) -> float:
 
 
 def slice_tables(metrics: Metrics, unit: str) -> list[SliceTable]:
-    """Tables by model where several vote, by transcript, by group and by length.
+    """Tables by model where there are several, by transcript, by group and by length.
 
     Those that would hold less than two rows are left out.
 
@@ -86,15 +88,16 @@ def slice_tables(metrics: Metrics, unit: str) -> list[SliceTable]:
 
 
 def _by_model(metrics: Metrics, bar_index: int) -> SliceTable | None:
-    """The model, those that vote with it, and their vote."""
+    """The model, those that vote with it, their vote, and the models adapted to groups."""
     vote = metrics.get("vote")
-    if not vote:
-        return None
-    rows = [("this model alone", metrics), *((each["model"], each) for each in vote["voters"])]
-    sentence = (
-        f"Each model on its own, and their vote by {vote['method']}; all else on this page is of this model alone."
-    )
-    return _table("By model", sentence, [*rows, (vote_name(vote), vote)], bar_index)
+    rows = [("this model alone", metrics)]
+    if vote:
+        rows += [*((each["model"], each) for each in vote["voters"]), (vote_name(vote), vote)]
+    if adapted := metrics.get("adapted"):
+        rows.append((ADAPTED, adapted))
+    means = f", their vote by {vote['method']}" if vote else ""
+    sentence = f"Each on its own{means}; all else on this page is of this model alone."
+    return _table("By model", sentence, rows, bar_index)
 
 
 def vote_name(vote: Metrics) -> str:

@@ -1,0 +1,321 @@
+"""Self-training: what is learnt of what, that it helps a model that half understands, and the command."""
+
+import copy
+import itertools
+import json
+import math
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.adaptation.prior_matching import matched, text_likelihoods
+from common.adaptation.self_training import self_train, surest
+from common.adaptation.settings import AdaptationSettings
+from common.alphabet import Alphabet
+from common.bundle import read_bundle
+from common.decoding import DecodingSettings, Hypothesis
+from common.decoding.decoder import Decoder
+from common.emissions import emissions
+from common.network import Network
+from common.training.settings import TrainingSettings
+from pipelines import adapt, evaluate
+from pipelines.recogniser import Recogniser
+from tests.test_evaluate import TEST, VALIDATION, make_project, write_stores
+from tests.test_training import FAST, SMALL, noisy, run
+from tests.test_transcribe import model, sounds  # noqa: F401  (fixtures)
+
+# What is learnt
+
+TEXTS = st.lists(st.tuples(st.sampled_from(["", "a", "b", "ab", "c", "d"]), st.integers(0, 4)), max_size=30)
+
+
+@given(TEXTS, st.floats(0.01, 1))
+def test_the_surest_share_of_each_text(pairs: list[tuple[str, int]], share: float) -> None:
+    texts, confidences = [text for text, _ in pairs], [sure / 4 for _, sure in pairs]
+    rows = surest(texts, confidences, share)
+    assert rows == sorted(set(rows)) and all(texts[row] for row in rows)
+    counts = Counter(texts)
+    lots = defaultdict(list)
+    for row, text in enumerate(texts):
+        if text:
+            lots[text if counts[text] > 1 else None].append(row)
+    for lot in lots.values():
+        kept = [row for row in lot if row in rows]
+        assert len(kept) == math.ceil(share * len(lot))
+        left = [confidences[row] for row in lot if row not in rows]
+        assert min(confidences[row] for row in kept) >= max(left, default=0)
+
+
+# Whom it helps
+
+WORDS = ("aab", "abca", "bacb", "bb", "cab", "cca")
+
+
+class WordDecoder:
+    """One of the words, by the likelihood of each: a closed word list without any of our searches."""
+
+    def __call__(self, log_probs: np.ndarray) -> Hypothesis:
+        labels = [torch.tensor(Alphabet("abc").encode(word)) for word in WORDS]
+        losses = torch.nn.functional.ctc_loss(
+            torch.from_numpy(log_probs)[:, None].repeat(1, len(WORDS), 1),
+            torch.cat(labels),
+            torch.full((len(WORDS),), len(log_probs)),
+            torch.tensor([len(each) for each in labels]),
+            reduction="none",
+        )
+        shares = torch.softmax(-losses, 0)
+        best = int(shares.argmax())
+        return Hypothesis(WORDS[best], float(-losses[best]), float(shares[best]), (), ())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    settings = TrainingSettings(**{**FAST.model_dump(), "epochs": 12})
+    network = Network(SMALL, 6, 4)
+    network.load_state_dict(run(tmp_path_factory.mktemp("state"), settings).weights)
+    return network.eval().requires_grad_(False)
+
+
+def stranger(count: int, nearer: float = 0.52) -> tuple[list[str], list[str], list[np.ndarray]]:
+    """Words by a voice whose letters are all between two of those that the network knows."""
+    random = np.random.default_rng(5)
+    patterns = np.eye(3, 6, dtype=np.float32).repeat(2, axis=1)[:, :6] * 3
+    patterns = (1 - nearer) * patterns + nearer * np.roll(patterns, 1, axis=0)
+    texts = [WORDS[random.integers(len(WORDS))] for _ in range(count)]
+    matrices = []
+    for text in texts:
+        rows = [np.concatenate([np.tile(patterns["abc".index(c)], (3, 1)), np.zeros((2, 6))]) for c in text]
+        matrix = np.concatenate(rows)
+        matrices.append((matrix + 0.3 * random.normal(size=matrix.shape)).astype(np.float32))
+    return [f"s{number}" for number in range(count)], texts, matrices
+
+
+def errors(network: Network, decoder, texts: list[str], matrices: list[np.ndarray]) -> int:
+    found = [decoder(each).text for each in emissions(network, matrices)]
+    return sum(map(str.__ne__, found, texts))
+
+
+SETTINGS = AdaptationSettings(rounds=5, learning_rate=3e-3)
+
+
+def test_a_voice_that_is_half_understood_is_understood(trained: Network) -> None:
+    ids, texts, matrices = stranger(80)
+    decoder = WordDecoder()
+    before = copy.deepcopy(trained.state_dict())
+    told = []
+    adapted = self_train(
+        trained, Alphabet("abc"), decoder, ids, matrices, noisy, SETTINGS, 1, lambda *each: told.append(each)
+    )
+    # Seen: 19 and 2.
+    assert errors(trained, decoder, texts, matrices) >= 10
+    assert errors(adapted.network, decoder, texts, matrices) <= 5
+    assert told == list(enumerate(adapted.rounds)) and len(told) == 5
+    assert adapted.rounds[0].num_changed == 80 > adapted.rounds[-1].num_changed
+    # The model itself stays as it is, and its copy is as ready to transcribe.
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_dict().items())
+    assert not adapted.network.training and not any(each.requires_grad for each in adapted.network.parameters())
+    again = self_train(trained, Alphabet("abc"), decoder, ids, matrices, noisy, SETTINGS, 1)
+    weights = again.network.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in adapted.network.state_dict().items())
+
+
+def test_nothing_to_learn_leaves_the_weights_as_they_are(trained: Network) -> None:
+    decoder = Decoder(Alphabet("abc"), DecodingSettings())
+    _, _, matrices = stranger(3)
+    silent = [np.zeros((0, 6), np.float32)] * 2
+    for settings, given_matrices in ((SETTINGS, silent), (SETTINGS, []), (AdaptationSettings(), matrices)):
+        ids = [str(number) for number in range(len(given_matrices))]
+        adapted = self_train(trained, Alphabet("abc"), decoder, ids, given_matrices, noisy, settings, 1)
+        assert adapted.rounds == ()
+        weights = adapted.network.state_dict()
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in trained.state_dict().items())
+
+
+# How often texts are said
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda num_texts: st.tuples(
+            st.lists(st.lists(st.floats(-20, 0), min_size=num_texts, max_size=num_texts), min_size=1, max_size=20),
+            st.lists(st.floats(-3, 0), min_size=num_texts, max_size=num_texts),
+        )
+    )
+)
+def test_each_text_gets_its_share(drawn: tuple[list[list[float]], list[float]]) -> None:
+    likelihoods, priors = np.array(drawn[0]), np.array(drawn[1])
+    posteriors = matched(likelihoods, priors)
+    assert posteriors.sum(1) == pytest.approx(np.ones(len(posteriors)))
+    shares = np.exp(priors) / np.exp(priors).sum()
+    assert posteriors.mean(0) == pytest.approx(shares, rel=0.02)
+    # Nothing but a factor a text has come to the likelihoods.
+    factors = np.log(posteriors) - likelihoods
+    assert factors - factors[:, :1] == pytest.approx(np.tile(factors[0] - factors[0, 0], (len(factors), 1)), abs=1e-6)
+
+
+def test_a_text_that_no_sample_is_long_enough_for_gets_nothing() -> None:
+    likelihoods = np.array([[-1.0, -np.inf, -2.0], [-3.0, -np.inf, -1.0]])
+    posteriors = matched(likelihoods, np.zeros(3))
+    assert (posteriors[:, 1] == 0).all()
+    assert posteriors.sum(1) == pytest.approx([1, 1])
+    assert posteriors[:, [0, 2]] == pytest.approx(matched(likelihoods[:, [0, 2]], np.zeros(2)), abs=1e-3)
+
+
+@given(st.integers(0, 5), st.integers(0, 2**32 - 1))
+def test_the_probability_of_a_text_is_that_of_all_its_paths(num_slices: int, seed: int) -> None:
+    log_probs = np.log(np.random.default_rng(seed).dirichlet(np.ones(3), size=num_slices)).astype(np.float32)
+    labels = [[1], [1, 1], [2, 1]]
+    (found,) = text_likelihoods([log_probs.reshape(num_slices, 3)], labels)
+    for text, likelihood in zip(labels, found, strict=True):
+        paths = [
+            path
+            for path in itertools.product(range(3), repeat=num_slices)
+            if [label for label, _ in itertools.groupby(path) if label] == text
+        ]
+        each = [sum(log_probs[at, label] for at, label in enumerate(path)) for path in paths]
+        expected = np.logaddexp.reduce(each) if each else -np.inf
+        assert likelihood == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_word_that_is_taken_for_another_is_found_by_its_share(trained: Network) -> None:
+    """A voice nearer to the wrong letters, whom self-training alone leads further astray."""
+    ids, texts, matrices = stranger(80, 0.55)
+    decoder, alphabet = WordDecoder(), Alphabet("abc")
+    choices = {key: SETTINGS.model_copy(update={"match_prior": key}) for key in (False, True)}
+    adapted = {
+        key: self_train(trained, alphabet, decoder, ids, matrices, noisy, chosen, 1) for key, chosen in choices.items()
+    }
+    wrong = {key: errors(each.network, decoder, texts, matrices) for key, each in adapted.items()}
+    # Seen: 48 before, 52 and 15 behind it.
+    assert wrong[True] < min(wrong[False], errors(trained, decoder, texts, matrices)) / 2
+
+
+# Stage evaluate
+
+ALL = [*TEST, ("e6", "noisy/b", "BAD", "BAD")]
+
+
+def evaluated(folder: Path, adaptation: str, test: list = ALL) -> tuple[list[dict], dict, dict]:
+    make_project(folder, "greedy")
+    write_stores(folder, test=test)
+    params = (folder / "params.yaml").read_text("utf-8") + f"  adaptation: {adaptation}\n"
+    (folder / "params.yaml").write_text(params, "utf-8")
+    evaluate.evaluate("audio", "cpu")
+    results = folder / "results" / "audio"
+    rows = [json.loads(line) for line in (results / "hypotheses.jsonl").read_text("utf-8").splitlines()]
+    return rows, *(json.loads((results / f"{name}.json").read_bytes()) for name in ("metrics", "scores"))
+
+
+def test_the_stage_adapts_to_groups_that_are_large_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows, metrics, scores = evaluated(tmp_path, "{rounds: 2, min_samples: 3, learning_rate: 1.0}")
+    small = [row for row in rows if row["group"] != "noisy/b"]
+    for row in small:
+        assert {key: row[key] for key in row["adapted"]} == row["adapted"]
+    # At such a rate whatever is learnt spoils the model, so the large group is seen to have one of its own.
+    assert [row for row in rows if row["adapted"]["hypothesis"] != row["hypothesis"]]
+    tree = metrics["adapted"]
+    assert tree["groups_adapted_to"] == {"validation": {}, "test": {"noisy/b": {"learnt": 2, "rounds": 2}}}
+    assert tree["settings"]["min_samples"] == 3 and tree["samples"] == len(ALL)
+    assert tree["words"]["errors"] == sum(
+        sum(row["adapted"]["word_counts"][kind] for kind in ("substitutions", "deletions", "insertions"))
+        for row in rows
+    )
+    assert scores["adapted_word_error_rate"] == tree["words"]["rate"] > scores["word_error_rate"]
+    assert tree["validation"]["samples"] == len(VALIDATION)
+    assert scores["adapted_validation_word_error_rate"] == scores["validation_word_error_rate"]
+
+
+def test_the_stage_reads_no_texts_to_adapt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+    for name, texts in (("right", None), ("wrong", "CAB")):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        test = [(id, group, texts or reference, hears) for id, group, reference, hears in ALL]
+        rows, _, _ = evaluated(folder, "{rounds: 1, min_samples: 2, learning_rate: 0.1}", test)
+        said.append([row["adapted"]["characters"] for row in rows])
+    assert said[0] == said[1]
+
+
+def test_without_rounds_nothing_is_written_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows, metrics, scores = evaluated(tmp_path, "{rounds: 0}")
+    assert "adapted" not in metrics and not [row for row in rows if "adapted" in row]
+    assert not [key for key in scores if key.startswith("adapted")]
+
+
+# The command
+
+
+def test_the_command_writes_a_model_that_transcribes(
+    model: Path,  # noqa: F811
+    sounds: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for output in (tmp_path / "one", tmp_path / "two"):
+        arguments = [str(model), str(sounds), "-o", str(output), "--rounds", "2", "--learning-rate", "1e-2"]
+        assert adapt.main(arguments) == 0
+        said = capsys.readouterr().err
+        assert "round 1/2: " in said and "of 12 transcripts learnt" in said and "round 2/2: " in said
+    for name in ("bundle.json", "model.safetensors", "README.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    old, new = read_bundle(model), read_bundle(tmp_path / "one")
+    assert (new.alphabet, new.slice_settings, new.step) == (old.alphabet, old.slice_settings, old.step)
+    (step,) = new.summary["adaptations"]
+    assert (step["files"], step["seed"], len(step["rounds"])) == (12, 1, 2)
+    assert "adapted to 12 files without transcripts" in (tmp_path / "one" / "README.md").read_text("utf-8")
+    first, second = (Recogniser.load(each).transcribe(sounds / "07.wav") for each in (model, tmp_path / "one"))
+    assert first != second
+
+
+def test_the_command_takes_the_decoder_along_and_adapts_twice(model: Path, sounds: Path, tmp_path: Path) -> None:  # noqa: F811
+    source = tmp_path / "source"
+    (source / "language").mkdir(parents=True)
+    for path in model.iterdir():
+        (source / path.name).write_bytes(path.read_bytes())
+    (source / "language" / "note.txt").write_text("kept", "utf-8")
+    assert adapt.main([str(source), str(sounds / "05.wav"), "-o", str(tmp_path / "one"), "--rounds", "1"]) == 0
+    assert (
+        adapt.main([str(tmp_path / "one"), str(sounds / "06.wav"), "-o", str(tmp_path / "two"), "--rounds", "1"]) == 0
+    )
+    assert (tmp_path / "two" / "language" / "note.txt").read_text("utf-8") == "kept"
+    assert len(read_bundle(tmp_path / "two").summary["adaptations"]) == 2
+
+
+def test_mistakes_end_in_one_line(model: Path, sounds: Path, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "broken.wav").write_text("no sound", "utf-8")
+    new = tmp_path / "new"
+
+    def command(*arguments: object) -> tuple[int, list[str]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.adapt", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"GLYPHONE_QUIET": "1"},
+        )
+        return done.returncode, done.stderr.splitlines()
+
+    for arguments, sentence in (
+        ((model, sounds, "-o", tmp_path), f"error: -o {tmp_path}: exists already; name a folder that is not there yet"),
+        ((model, sounds, "-o", new, "--rounds", 0), "error: --rounds 0: a whole number of at least 1 is needed"),
+        ((model, sounds, "-o", new, "--share", 2), "error: --share 2.0: Input should be less than or equal to 1"),
+        ((model, tmp_path / "broken.wav", "-o", new), "error: no file could be read, so there is nothing to learn"),
+    ):
+        code, lines = command(*arguments)
+        assert (code, lines[-1]) == (2, sentence)
+        assert not new.exists()
+    code, lines = command(model, sounds / "05.wav", tmp_path / "broken.wav", "-o", new, "--rounds", 1)
+    assert code == 1 and lines[-1] == "1 of 2 inputs were not used"
+    assert [line for line in lines if line.startswith(f"not used: {tmp_path / 'broken.wav'}: ")]
+    assert (new / "model.safetensors").is_file()
