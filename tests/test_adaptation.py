@@ -16,17 +16,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio.modality import MODALITY
 from common.adaptation.prior_matching import matched, text_likelihoods
 from common.adaptation.self_training import self_train, surest
 from common.adaptation.settings import AdaptationSettings
 from common.alphabet import Alphabet
-from common.bundle import read_bundle
+from common.bundle import Bundle, read_bundle, write_bundle
 from common.decoding import DecodingSettings, Hypothesis
 from common.decoding.decoder import Decoder
 from common.emissions import emissions
-from common.network import Network
+from common.errors import GlyphoneError
+from common.network import Network, NetworkSettings
 from common.training.settings import TrainingSettings
 from pipelines import adapt, evaluate
+from pipelines.augmentation import augmentation_of
 from pipelines.recogniser import Recogniser
 from tests.test_evaluate import TEST, VALIDATION, make_project, write_stores
 from tests.test_training import FAST, SMALL, noisy, run
@@ -255,6 +258,8 @@ def test_without_rounds_nothing_is_written_of_it(tmp_path: Path, monkeypatch: py
 
 # The command
 
+OFF = {"speed_change": 0.0, "num_time_masks": 0, "num_frequency_masks": 0}
+
 
 def test_the_command_writes_a_model_that_transcribes(
     model: Path,  # noqa: F811
@@ -276,6 +281,29 @@ def test_the_command_writes_a_model_that_transcribes(
     assert "adapted to 12 files without transcripts" in (tmp_path / "one" / "README.md").read_text("utf-8")
     first, second = (Recogniser.load(each).transcribe(sounds / "07.wav") for each in (model, tmp_path / "one"))
     assert first != second
+
+
+def with_augment(model: Path, folder: Path, **settings: object) -> Bundle:  # noqa: F811
+    description = json.loads((model / "bundle.json").read_bytes())
+    description["augment_settings"] = settings
+    network = NetworkSettings(**description.pop("network"))
+    write_bundle(folder, read_bundle(model).network.state_dict(), network, description, "")
+    return read_bundle(folder)
+
+
+def test_samples_are_changed_as_in_the_model_s_training(model: Path, tmp_path: Path) -> None:  # noqa: F811
+    slices = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
+    changed = [
+        augmentation_of(each)(slices, np.random.default_rng(1))
+        for each in (read_bundle(model), with_augment(model, tmp_path / "none", **OFF), with_augment(model, tmp_path))
+    ]
+    usual = MODALITY.augment(slices, MODALITY.AugmentSettings(), np.random.default_rng(1))
+    off = MODALITY.augment(slices, MODALITY.AugmentSettings(**OFF), np.random.default_rng(1))
+    assert np.array_equal(changed[0], usual)  # an older model names none
+    assert np.array_equal(changed[1], off) and not np.array_equal(usual, off)
+    assert np.array_equal(changed[2], usual)
+    with pytest.raises(GlyphoneError, match="augment settings are not of this version of Glyphone: echo"):
+        augmentation_of(with_augment(model, tmp_path / "later", echo=1.0))
 
 
 def test_the_command_takes_the_decoder_along_and_adapts_twice(model: Path, sounds: Path, tmp_path: Path) -> None:  # noqa: F811
