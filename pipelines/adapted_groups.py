@@ -20,8 +20,6 @@ from pipelines.augmentation import augmentation_of
 if TYPE_CHECKING:
     from common.decoding.hypothesis import Hypothesis
 
-KEY = "adapted"
-
 
 @dataclass(frozen=True)
 class AdaptedGroups:

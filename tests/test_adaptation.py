@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio.modality import MODALITY
+from common.adaptation import self_training
 from common.adaptation.prior_matching import matched, text_likelihoods
 from common.adaptation.self_training import self_train, surest
 from common.adaptation.settings import AdaptationSettings
@@ -133,8 +134,10 @@ def test_a_voice_that_is_half_understood_is_understood(trained: Network) -> None
 def test_nothing_to_learn_leaves_the_weights_as_they_are(trained: Network) -> None:
     decoder = Decoder(Alphabet("abc"), DecodingSettings())
     _, _, matrices = stranger(3)
-    silent = [np.zeros((0, 6), np.float32)] * 2
-    for settings, given_matrices in ((SETTINGS, silent), (SETTINGS, []), (AdaptationSettings(), matrices)):
+    silent = [np.zeros((0, 6), np.float32), np.zeros((9, 6), np.float32)]  # the second is read as blanks alone
+    by_prior = SETTINGS.model_copy(update={"match_prior": True})
+    cases = [(chosen, each) for chosen in (SETTINGS, by_prior) for each in (silent, [])]
+    for settings, given_matrices in (*cases, (AdaptationSettings(), matrices)):
         ids = [str(number) for number in range(len(given_matrices))]
         adapted = self_train(trained, Alphabet("abc"), decoder, ids, given_matrices, noisy, settings, 1)
         assert adapted.rounds == ()
@@ -199,6 +202,14 @@ def test_a_word_that_is_taken_for_another_is_found_by_its_share(trained: Network
     wrong = {key: errors(each.network, decoder, texts, matrices) for key, each in adapted.items()}
     # Seen: 48 before, 52 and 15 behind it.
     assert wrong[True] < min(wrong[False], errors(trained, decoder, texts, matrices)) / 2
+
+
+def test_too_many_texts_to_match_are_refused(trained: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_training, "MOST_TEXTS", 5)
+    ids, _, matrices = stranger(80)
+    settings = SETTINGS.model_copy(update={"match_prior": True})
+    with pytest.raises(GlyphoneError, match=r"match_prior: 6 different texts were heard in 80 samples; .* at most 5"):
+        self_train(trained, Alphabet("abc"), WordDecoder(), ids, matrices, noisy, settings, 1)
 
 
 # Stage evaluate

@@ -22,9 +22,10 @@ import torch
 from common.adaptation.prior_matching import matched, text_likelihoods
 from common.adaptation.settings import AdaptationSettings
 from common.alphabet import Alphabet
-from common.decoding import readable
+from common.decoding import Hypothesis, readable
 from common.decoding.decoder import Decoder
 from common.emissions import emissions
+from common.errors import GlyphoneError
 from common.network import Network
 from common.training.feed import Feed
 from common.training.memory import MemoryPlan
@@ -34,6 +35,9 @@ from common.training.processes import ALONE
 from common.training.samples import Samples
 from common.training.settings import TrainingSettings
 from common.training.step import Machine, make_optimizer, step
+
+# Whose shares are matched: the likelihoods of more would take longer than all else, and no text is said often.
+MOST_TEXTS = 1000
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,9 @@ def self_train(
         matrices: slices [T, F] of each sample. One that gives no text is not learnt.
         augment: as in ``common.training.loop.train``.
         say: is told of each round, by its number from 0.
+
+    Raises:
+        GlyphoneError: ``match_prior`` with samples of more than ``MOST_TEXTS`` different texts.
     """
     own = copy.deepcopy(network).requires_grad_(True)
     training = TrainingSettings.model_validate({"epochs": settings.epochs, "sorted_epochs": 0})
@@ -125,15 +132,33 @@ def surest(texts: Sequence[str], confidences: Sequence[float], share: float) -> 
 def _transcribed(
     network: Network, alphabet: Alphabet, decoder: Decoder, matrices: Sequence[np.ndarray], match_prior: bool
 ) -> tuple[list[str], list[float]]:
+    """What is taken for each sample's text, and how surely."""
     emitted = list(emissions(network, matrices))
     hypotheses = [readable(decoder(log_probs)) for log_probs in emitted]
-    texts, confidences = [each.text for each in hypotheses], [each.confidence for each in hypotheses]
-    if match_prior and (priors := {each.text: each.language_score for each in hypotheses if each.text}):
-        likelihoods = text_likelihoods(emitted, [alphabet.encode(text) for text in priors])
-        heard = np.flatnonzero(np.isfinite(likelihoods).any(1))
-        shares = matched(likelihoods[heard], np.array(list(priors.values())))
-        for row, each in zip(heard, shares, strict=True):
-            texts[row], confidences[row] = list(priors)[each.argmax()], float(each.max())
+    if match_prior:
+        return _by_prior(emitted, alphabet, hypotheses)
+    return [each.text for each in hypotheses], [each.confidence for each in hypotheses]
+
+
+def _by_prior(
+    emitted: Sequence[np.ndarray], alphabet: Alphabet, hypotheses: Sequence[Hypothesis]
+) -> tuple[list[str], list[float]]:
+    """The same, of texts that are as frequent as language says; "" for a sample that is too short for all of them."""
+    priors = {each.text: each.language_score for each in hypotheses if each.text}
+    if len(priors) > MOST_TEXTS:
+        raise GlyphoneError(
+            f"match_prior: {len(priors)} different texts were heard in {len(hypotheses)} samples; it is for a few that "
+            f"are said often, at most {MOST_TEXTS}: leave it out"
+        )
+    known = list(priors)
+    texts, confidences = [""] * len(emitted), [0.0] * len(emitted)
+    if not known:
+        return texts, confidences
+    likelihoods = text_likelihoods(emitted, [alphabet.encode(text) for text in known])
+    rows = np.flatnonzero(np.isfinite(likelihoods).any(1))
+    if len(rows):
+        for row, each in zip(rows, matched(likelihoods[rows], np.array(list(priors.values()))), strict=True):
+            texts[row], confidences[row] = known[each.argmax()], float(each.max())
     return texts, confidences
 
 
