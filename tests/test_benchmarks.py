@@ -25,6 +25,7 @@ NAMES = {
     "an4_word_model",
     "fsdd_official_accuracy",
     "fsdd_wer",
+    "fsdd_wer_adapted",
     "iiit5k_accuracy",
     "fraktur_cer",
     "noop_repro",
