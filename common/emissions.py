@@ -58,12 +58,13 @@ def _batched(network: Network, batches: list[list[np.ndarray]]) -> Iterator[list
 
 
 def _exact(network: Network, batches: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    """Samples are computed one by one, where several threads for one would wait for each other: so a piece a thread."""
+    """A thread a piece, and never several for one: on some processors their number decides the order of summation."""
     num_threads = torch.get_num_threads()
     pieces = [batch[first : first + ROWS] for batch in batches for first in range(0, len(batch), ROWS)]
-    if num_threads == 1 or len(pieces) < 2:
-        return [_alone(network, batch) for batch in batches]
     try:
+        if num_threads == 1 or len(pieces) < 2:
+            torch.set_num_threads(1)
+            return [_alone(network, batch) for batch in batches]
         with ThreadPoolExecutor(num_threads, initializer=partial(torch.set_num_threads, 1)) as pool:
             emitted = chain.from_iterable(pool.map(partial(_alone, network), pieces))
             return [list(islice(emitted, len(batch))) for batch in batches]

@@ -87,6 +87,25 @@ def test_exact_emissions_are_the_same_to_the_last_bit(cell, lengths, bidirection
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_the_number_of_threads_decides_nothing_of_few_samples(cell):
+    """One piece alone would be given all threads: on an AMD EPYC products of three sum otherwise than those of one."""
+    made = network(cell, torch.float32, False)
+    matrices = [torch.randn(length, 9).numpy() for length in (1, 13)]
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for num_threads in (1, 2, 3):
+            torch.set_num_threads(num_threads)
+            found.append(list(emissions(made, matrices, exact=True)))
+            assert torch.get_num_threads() == num_threads
+    finally:
+        torch.set_num_threads(before)
+    for each in found[1:]:
+        for emission, expected in zip(each, found[0], strict=True):
+            np.testing.assert_array_equal(emission, expected)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_gradients_leave_padding_out(cell):
     """The gradient by the encoder's weights is the same whatever the padding holds and however long it is."""
     made = network(cell, torch.float64).encoder
