@@ -119,6 +119,7 @@ def _read(recogniser: "Recogniser", arguments: Sequence[str]) -> tuple[dict[str,
     """Slices of each file, by path, and the reasons of those that cannot be read."""
     from common.progress import with_progress
     from pipelines.inputs import STANDARD_INPUT, find_files
+    from pipelines.recogniser import reason_of
 
     listed = map(os.fsdecode, sys.stdin.buffer) if STANDARD_INPUT in arguments else ()
     paths, reasons = find_files(arguments, recogniser.modality.suffixes, listed)
@@ -126,10 +127,8 @@ def _read(recogniser: "Recogniser", arguments: Sequence[str]) -> tuple[dict[str,
     for path in with_progress(paths, len(paths), "read", "file"):
         try:
             matrices[path] = recogniser.slices(path)
-        except SampleError as error:
-            reasons[path] = str(error).removeprefix(f"{path}: ")
-        except OSError as error:
-            reasons[path] = error.strerror or str(error)
+        except (SampleError, OSError) as error:
+            reasons[path] = reason_of(error, path)
     return matrices, reasons
 
 
@@ -144,7 +143,7 @@ def _write(
     model: Path, output: Path, adapted: "Adapted", settings: "AdaptationSettings", num_files: int, seed: int
 ) -> None:
     """The new folder: all of the model's, but the weights and what is said of them."""
-    from common.bundle import CARD, DESCRIPTION, read_description, write_bundle
+    from common.bundle import CARD, DESCRIPTION, WEIGHTS, read_description, write_bundle
     from common.network_settings import NetworkSettings
 
     description: dict[str, Any] = read_description(model)
@@ -152,9 +151,7 @@ def _write(
     steps = [*description["summary"].get("adaptations", ()), _step(adapted, settings, num_files, seed)]
     description["summary"] = {**description["summary"], "adaptations": steps}
     card = (model / CARD).read_text("utf-8") if (model / CARD).is_file() else ""
-    others = {path for path in model.iterdir() if path.name not in (CARD, DESCRIPTION)}
-    for path in sorted(path for path in others if path.is_dir()):
-        shutil.copytree(path, output / path.name)
+    shutil.copytree(model, output, ignore=shutil.ignore_patterns(CARD, DESCRIPTION, WEIGHTS))
     write_bundle(output, adapted.network.state_dict(), network, description, f"{card.rstrip()}\n\n{_note(steps[-1])}")
 
 

