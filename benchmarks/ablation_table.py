@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.ablation_cells import CELLS, finished, read_samples
 from benchmarks.ablation_statistics import Difference, Errors, difference
 from benchmarks.ablation_variants import (
+    AGAIN,
     BASE,
     MODALITIES,
     Variant,
@@ -55,7 +56,8 @@ class Row:
     """A variant with what is known of it; without any training ``note`` says why.
 
     Attributes:
-        time: processor time of training over that of the base (wall time where one was interrupted); None: not known.
+        time: processor time of training over that of the base's cells that it is compared with (wall time where one
+            was interrupted); None: not known.
     """
 
     name: str
@@ -92,9 +94,31 @@ def rows_of(modality: str, variants: Sequence[Variant], cells: Path = CELLS) -> 
     base = base_tree(modality)
     trees = {variant.name: tree_of(variant, modality, base) for variant in variants}
     found = {variant.name: read_cells(modality, variant.name, trees[variant.name], cells) for variant in variants}
+    again = read_cells(modality, AGAIN, base, cells)
     return [
-        _row(variant, found[variant.name], found[BASE], refusal(trees[variant.name], modality)) for variant in variants
+        _row(
+            variant,
+            found[variant.name],
+            compared_with(variant.name, found[variant.name], found[BASE], again),
+            refusal(trees[variant.name], modality),
+        )
+        for variant in variants
     ]
+
+
+def compared_with(
+    name: str, cells: Sequence[dict[str, Any]], base: list[dict[str, Any]], again: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The base's cells that a variant's are compared with: for each the one of its seed and its processor.
+
+    Processors round otherwise, and a training makes of that as much as of another seed. Where one of these is
+    missing, and for the base trained again, all cells of the base itself.
+    """
+    own = {(cell["seed"], cell["host"]["processor"]): cell for cell in (*again, *base)}
+    wanted = [(cell["seed"], cell["host"]["processor"]) for cell in cells]
+    if name in {BASE, AGAIN} or any(key not in own for key in wanted):
+        return base
+    return [own[key] for key in wanted]
 
 
 def read_cells(modality: str, name: str, tree: Mapping[str, Any], cells: Path = CELLS) -> list[dict[str, Any]]:
@@ -150,11 +174,6 @@ def errors_of(cells: Sequence[Mapping[str, Any]], unit: str) -> Errors:
 
 def _seconds(cells: list[dict[str, Any]]) -> float:
     return float(np.mean([cell["cpu_seconds"] or cell["training"]["seconds"] for cell in cells]))
-
-
-def base_rate(rows: Sequence[Row]) -> float:
-    """The base's character error rate; 0 where it was not trained."""
-    return next((row.characters.mean for row in rows if row.name == BASE and row.characters), 0.0)
 
 
 def show(rows: Sequence[Row]) -> str:

@@ -16,6 +16,8 @@ from common.files import to_json
 TABLE = REPOSITORY / "benchmarks" / "ablations.yaml"
 MODALITIES = ("audio", "ocr")
 BASE = "base"
+# The variant whose settings are the base's: the base trained again, on another processor.
+AGAIN = "again"
 # Sections of a modality that decide what is trained on, and the weights.
 DATA_SECTIONS = ("corpora", "text", "prepare", "slices", "extract")
 SECTIONS = (*DATA_SECTIONS, "augment", "network", "training")

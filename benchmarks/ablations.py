@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ablation_cells import CELLS, cell_file, finished, train_cell, write_cell
-from benchmarks.ablation_table import Row, base_rate, rows_of, show
+from benchmarks.ablation_table import Row, rows_of, show
 from benchmarks.ablation_variants import (
-    BASE,
     MODALITIES,
     Variant,
     base_recipe,
@@ -100,10 +99,9 @@ def fill(variant: Variant, modality: str, seed: int, cells: Path) -> None:
 
 
 def ratio(rows: Sequence[Row]) -> float:
-    """Lowest character error rate of the variants that help, over the base's; 1 where there is none."""
-    base = base_rate(rows)
-    better = [row.characters.mean for row in rows if row.characters and row.verdict == "helps" and row.name != BASE]
-    return min(better) / base if better and base else 1.0
+    """Lowest character error rate of the variants that help, over that of the base beside it; 1 where there is none."""
+    helping = [row.characters for row in rows if row.characters and row.verdict == "helps"]
+    return min((rate.mean / (rate.mean - rate.difference.value) for rate in helping if rate.difference), default=1.0)
 
 
 def say(text: str) -> None:

@@ -1,14 +1,18 @@
 """Share of IIIT5K's test words read right, case ignored: own renders, then these and the 2000 real training words."""
 
-from benchmarks.recipes import evidence, run_recipe
+from benchmarks.recipes import Run, evidence, run_recipe
 from benchmarks.result import Result
 
 PART = "exact_ignoring_case"
 
 
 def run() -> Result:
-    """Train once; the clean slice holds the test words whose source pictures gave no training words."""
-    done = run_recipe("iiit5k_accuracy", "iiit5k_pretrained", "ocr")
+    """Train once."""
+    return evidence_of(run_recipe("iiit5k_accuracy", "iiit5k_pretrained", "ocr"))
+
+
+def evidence_of(done: Run) -> Result:
+    """The share, with the clean slice, which holds the test words whose source pictures gave no training words."""
     slices = {name: tree[PART] for name, tree in done.metrics["by_condition"].items()}
     detail = evidence(done, PART) | {"clean": slices["clean"], "seen": slices["seen"]}
     return Result(done.metrics[PART]["share"], "fraction", True, detail)

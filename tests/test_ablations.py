@@ -10,6 +10,7 @@ from benchmarks import ablation_cells, ablations
 from benchmarks.ablation_cells import cell_file, finished, read_samples, train_cell, write_cell
 from benchmarks.ablation_table import HEAD, lay_in, rows_of, sentence, show
 from benchmarks.ablation_variants import (
+    AGAIN,
     BASE,
     MODALITIES,
     Variant,
@@ -42,6 +43,7 @@ def test_variants_differ_from_the_base_and_can_be_trained_or_are_not_there_yet(m
         assert not reason or reason.startswith("not there yet"), (variant.name, reason)
         prints[variant.name] = fingerprint(tree, modality)
     assert len(prints) > 20
+    assert prints.pop(AGAIN) == prints[BASE]
     assert len(set(prints.values())) == len(prints), "two variants are the same"
 
 
@@ -111,8 +113,9 @@ def test_chosen_variants_keep_the_base_and_the_order() -> None:
 SAMPLES = {"ids": ["a", "b", "c"], "groups": ["g", "g", "h"], "words": [2, 3, 4], "characters": [10, 12, 14]}
 
 
-def write(cells: Path, name: str, seed: int, tree: dict[str, Any], errors: list[int]) -> None:
+def write(cells: Path, name: str, seed: int, tree: dict[str, Any], errors: list[int], processor: str = "one") -> None:
     cell = {
+        "host": {"processor": processor},
         **{"variant": name, "modality": "audio", "seed": seed, "fingerprint": fingerprint(tree, "audio")},
         **{"word_errors": errors, "character_errors": errors, "cpu_seconds": 10.0 * seed, "commit": "abc"},
         "training": {"seconds": 20.0, "num_parameters": 1_500_000},
@@ -148,7 +151,7 @@ def test_table_of_finished_and_missing_variants(tmp_path: Path) -> None:
     rows = rows_of("audio", variants, tmp_path)
     assert [row.verdict for row in rows] == ["", "helps", "too few seeds", "", ""]
     assert rows[1].characters is not None and rows[1].characters.mean == pytest.approx(2 / 36)
-    assert rows[2].time == pytest.approx(0.5)
+    assert rows[2].time == pytest.approx(1)  # seed 1 against the base's seed 1
     assert [row.note for row in rows[3:]] == ["not there yet: audio.network.magic", "not run yet"]
     assert ablations.ratio(rows) == pytest.approx(2 / 9)
     lines = show(rows).splitlines()
@@ -157,6 +160,25 @@ def test_table_of_finished_and_missing_variants(tmp_path: Path) -> None:
     assert "`good`: a good one (Someone 2020)" in lines[3] and lines[3].endswith("| 1.00 | 1.50 M | 1, 2, 3 | helps |")
     assert sentence(rows).startswith("Helped: `good`. Made no difference: none. Hurt: none. Trained: 3 of 5 rows.")
     assert rows[1].record()["characters"]["interval"][1] < 0
+
+
+def test_a_variant_is_compared_with_the_base_of_its_processor(tmp_path: Path) -> None:
+    base = base_tree("audio")
+    variants = [
+        Variant(name=BASE, about="the base"),
+        Variant(name=AGAIN, about="on processor two", settings={"network.cell": "lstm"}),
+        Variant(name="same", about="what the base has there", settings={"network.dropout": 0.3}),
+        Variant(name="three", about="on a processor without the base", settings={"network.dropout": 0.4}),
+    ]
+    assert tree_of(variants[1], "audio", base) == base
+    for seed in SEEDS:
+        write(tmp_path, BASE, seed, base, [0, 1, 1])
+        write(tmp_path, AGAIN, seed, base, [2, 3, 4], "two")
+        write(tmp_path, "same", seed, tree_of(variants[2], "audio", base), [2, 3, 4], "two" if seed > 1 else "one")
+        write(tmp_path, "three", seed, tree_of(variants[3], "audio", base), [2, 3, 4], "three")
+    again, same, three = (row.characters.difference for row in rows_of("audio", variants, tmp_path)[1:])
+    assert again.value == three.value == pytest.approx(7 / 36)
+    assert same.value == pytest.approx(7 / 36 / 3)  # of three seeds one ran where the base has two errors
 
 
 def test_lay_in_replaces_what_is_between_its_markers_alone() -> None:

@@ -27,6 +27,7 @@ NAMES = {
     "fsdd_wer",
     "fsdd_wer_adapted",
     "iiit5k_accuracy",
+    "iiit5k_accuracy_language",
     "fraktur_cer",
     "noop_repro",
     "prepare_extract_10k",
