@@ -56,8 +56,8 @@ class Row:
     """A variant with what is known of it; without any training ``note`` says why.
 
     Attributes:
-        time: processor time of training over that of the base's cells that it is compared with (wall time where one
-            was interrupted); None: not known.
+        time: processor time of training over that of the base on the same processor (wall time where one was
+            interrupted); None: not known.
     """
 
     name: str
@@ -96,29 +96,9 @@ def rows_of(modality: str, variants: Sequence[Variant], cells: Path = CELLS) -> 
     found = {variant.name: read_cells(modality, variant.name, trees[variant.name], cells) for variant in variants}
     again = read_cells(modality, AGAIN, base, cells)
     return [
-        _row(
-            variant,
-            found[variant.name],
-            compared_with(variant.name, found[variant.name], found[BASE], again),
-            refusal(trees[variant.name], modality),
-        )
+        _row(variant, found[variant.name], found[BASE], again, refusal(trees[variant.name], modality))
         for variant in variants
     ]
-
-
-def compared_with(
-    name: str, cells: Sequence[dict[str, Any]], base: list[dict[str, Any]], again: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """The base's cells that a variant's are compared with: for each the one of its seed and its processor.
-
-    Processors round otherwise, and a training makes of that as much as of another seed. Where one of these is
-    missing, and for the base trained again, all cells of the base itself.
-    """
-    own = {(cell["seed"], cell["host"]["processor"]): cell for cell in (*again, *base)}
-    wanted = [(cell["seed"], cell["host"]["processor"]) for cell in cells]
-    if name in {BASE, AGAIN} or any(key not in own for key in wanted):
-        return base
-    return [own[key] for key in wanted]
 
 
 def read_cells(modality: str, name: str, tree: Mapping[str, Any], cells: Path = CELLS) -> list[dict[str, Any]]:
@@ -131,26 +111,40 @@ def read_cells(modality: str, name: str, tree: Mapping[str, Any], cells: Path = 
     return sorted(found, key=lambda cell: cell["seed"])
 
 
-def _row(variant: Variant, cells: list[dict[str, Any]], base: list[dict[str, Any]], reason: str) -> Row:
+def _row(
+    variant: Variant, cells: list[dict[str, Any]], base: list[dict[str, Any]], again: list[dict[str, Any]], reason: str
+) -> Row:
     about = variant.about + (f" ({variant.source})" if variant.source else "")
     if not cells:
         return Row(variant.name, about, note=reason or "not run yet")
-    of_base = None if variant.name == BASE or not base else base
-    characters, words = (_rate(cells, of_base, unit) for unit in ("character", "word"))
+    # Another processor rounds otherwise, which a training feels as another seed: more seeds of the same base.
+    beside = {BASE: [], AGAIN: base}.get(variant.name, [*base, *again])
+    characters, words = (_rate(cells, beside, unit) for unit in ("character", "word"))
     return Row(
         name=variant.name,
         about=about,
         seeds=tuple(cell["seed"] for cell in cells),
         characters=characters,
         words=words,
-        time=_seconds(cells) / _seconds(base) if base else None,
+        time=_time(cells, [*base, *again]),
         num_parameters=cells[0]["training"]["num_parameters"],
         verdict=characters.difference.verdict() if characters.difference else "",
         commits=tuple(sorted({cell["commit"] for cell in cells})),
     )
 
 
-def _rate(cells: list[dict[str, Any]], base: list[dict[str, Any]] | None, unit: str) -> Rate:
+def _time(cells: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> float | None:
+    """Time of the cells over that of the base on the same processors; None where it was not trained there."""
+    ratios = []
+    for cell in cells:
+        there = [each for each in base if each["host"]["processor"] == cell["host"]["processor"]]
+        if not there:
+            return None
+        ratios.append(_seconds(cell) / float(np.mean([_seconds(each) for each in there])))
+    return float(np.mean(ratios))
+
+
+def _rate(cells: list[dict[str, Any]], base: list[dict[str, Any]], unit: str) -> Rate:
     errors = errors_of(cells, unit)
     rates = errors.rates()
     compared = difference(errors, errors_of(base, unit)) if base else None
@@ -172,8 +166,8 @@ def errors_of(cells: Sequence[Mapping[str, Any]], unit: str) -> Errors:
     return Errors(samples["ids"], samples["groups"], errors, np.array(samples[f"{unit}s"]))
 
 
-def _seconds(cells: list[dict[str, Any]]) -> float:
-    return float(np.mean([cell["cpu_seconds"] or cell["training"]["seconds"] for cell in cells]))
+def _seconds(cell: Mapping[str, Any]) -> float:
+    return cell["cpu_seconds"] or cell["training"]["seconds"]
 
 
 def show(rows: Sequence[Row]) -> str:
