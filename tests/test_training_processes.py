@@ -100,7 +100,8 @@ def test_processes_end_with_their_launcher(tmp_path):
         "import os, threading, time\n"
         "from common.training.launch import hold_on_to_launcher\n"
         "hold_on_to_launcher()\n"
-        "print('ready', flush=True); time.sleep(60)\n"
+        # One write a line: print without a buffer takes two, and two processes mix theirs.
+        "os.write(1, b'ready\\n'); time.sleep(60)\n"
     )
     command = [sys.executable, "-c", code.format(root=str(TESTS.parent), child=child)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as launcher:
