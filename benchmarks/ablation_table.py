@@ -94,11 +94,17 @@ def rows_of(modality: str, variants: Sequence[Variant], cells: Path = CELLS) -> 
     base = base_tree(modality)
     trees = {variant.name: tree_of(variant, modality, base) for variant in variants}
     found = {variant.name: read_cells(modality, variant.name, trees[variant.name], cells) for variant in variants}
-    again = read_cells(modality, AGAIN, base, cells)
+    # The same seed on the same processor is the same training to the last bit, not another one.
+    known = {_origin(cell) for cell in found[BASE]}
+    again = [cell for cell in read_cells(modality, AGAIN, base, cells) if _origin(cell) not in known]
     return [
         _row(variant, found[variant.name], found[BASE], again, refusal(trees[variant.name], modality))
         for variant in variants
     ]
+
+
+def _origin(cell: Mapping[str, Any]) -> tuple[int, str]:
+    return cell["seed"], cell["host"]["processor"]
 
 
 def read_cells(modality: str, name: str, tree: Mapping[str, Any], cells: Path = CELLS) -> list[dict[str, Any]]:
