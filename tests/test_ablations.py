@@ -178,9 +178,8 @@ def test_the_base_trained_again_counts_as_more_seeds_of_it_and_times_its_own_pro
         write(tmp_path, "same", seed, tree_of(variants[2], "audio", base), [2, 3, 4], processor)
         write(tmp_path, "lost", seed, tree_of(variants[3], "audio", base), [2, 3, 4], "three")
     rows = rows_of("audio", variants, tmp_path)
-    beside = (3 * 2 + 2 * 9) / 5
     values = [36 * row.characters.difference.value for row in rows[1:]]
-    assert values == pytest.approx([20 / 3 - 2, 9 - beside, 9 - beside])
+    assert values == pytest.approx([20 / 3 - 2, *[9 - (3 * 2 + 2 * 9) / 5] * 2])
     assert [row.time for row in rows] == [
         pytest.approx(1),
         *[pytest.approx((10 / 20 + 20 / 25 + 30 / 25) / 3)] * 2,
