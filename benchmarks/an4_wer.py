@@ -1,12 +1,15 @@
 """Word error rate on AN4's fixed test set with n-grams of the training text, on the model of an4_wer_greedy."""
 
 from benchmarks.an4_word_model import WORDS
-from benchmarks.recipes import by_transcript, evidence, run_recipe
+from benchmarks.recipes import by_transcript, evidence
+from benchmarks.record import Record
 from benchmarks.result import Result
+
+RECORDS = (Record("an4_wer_greedy", "an4", "audio", "words", WORDS),)
 
 
 def run() -> Result:
-    done = run_recipe("an4_wer_greedy", "an4", "audio", WORDS)
+    done = RECORDS[0].run()
     detail = evidence(done, "words") | {
         "by_transcript": by_transcript(done, "words"),
         "character_error_rate": done.metrics["characters"]["rate"],

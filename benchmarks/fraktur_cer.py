@@ -1,11 +1,14 @@
 """Character error rate on German Fraktur lines, with pre-training: whole books held out by rule, code points in NFC."""
 
-from benchmarks.recipes import evidence, run_recipe
+from benchmarks.recipes import evidence
+from benchmarks.record import Record
 from benchmarks.result import Result
+
+RECORDS = (Record("fraktur_cer", "fraktur_pretrained", "ocr", "characters"),)
 
 
 def run() -> Result:
-    done = run_recipe("fraktur_cer", "fraktur_pretrained", "ocr")
+    done = RECORDS[0].run()
     detail = evidence(done, "characters") | {
         "exact": done.metrics["exact"],
         "by_group": {row["group"]: row["characters"]["rate"] for row in done.metrics["by_group"]},

@@ -7,15 +7,15 @@ were chosen on the validation speakers. The models are those of ``fsdd_wer``; wh
 from dataclasses import replace
 from statistics import mean
 
-from benchmarks.fsdd_wer import SPEAKERS, run_without
+from benchmarks.fsdd_wer import RECORDS, SPEAKERS
 from benchmarks.recipes import evidence
 from benchmarks.result import Result
 
 
 def run() -> Result:
     rates, details = {}, {}
-    for speaker in SPEAKERS:
-        done = run_without(speaker)
+    for speaker, record in zip(SPEAKERS, RECORDS, strict=True):
+        done = record.run()
         adapted = replace(done, metrics=done.metrics["adapted"])
         rates[speaker] = adapted.metrics["words"]["rate"]
         details[speaker] = evidence(adapted, "words") | {"settings": adapted.metrics["settings"]}

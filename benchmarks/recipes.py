@@ -118,11 +118,16 @@ def evidence(run: Run, part: str) -> dict[str, Any]:
         "samples": metrics["samples"],
         "groups": metrics["groups"],
         "interval": metrics["interval"],
-        "validation": validation["rate"] if "rate" in validation else validation["share"],
+        "validation": rate(validation),
         "training": run.training,
         "seed": run.settings["seed"],
         "command": run.command,
     }
+
+
+def rate(part: Mapping[str, Any]) -> float:
+    """The figure of a part of the metrics: an error rate, or a share of samples that are right."""
+    return float(part["rate"] if "rate" in part else part["share"])
 
 
 def by_transcript(run: Run, part: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ NAMES = {
     "cells",
     "cells_small",
     "ablations",
+    "seeds",
     "cell_speed",
     "training_vs_packed",
     "training_roofline",
@@ -87,7 +88,17 @@ def test_unknown_name_is_one_line_and_exit_code_2(repository: Path) -> None:
 
 def test_support_modules_are_no_benchmarks() -> None:
     assert not benchmarks().keys() & {
-        *("recipes", "workspace", "processes", "result", "__main__", "peers", "synthetic_emissions", "fast_ctc_decode"),
+        *(
+            "recipes",
+            "record",
+            "workspace",
+            "processes",
+            "result",
+            "__main__",
+            "peers",
+            "synthetic_emissions",
+            "fast_ctc_decode",
+        ),
         *("default_networks", "training_step", "packed_network", "training_flop", "kraken_race"),
         *("ablation_cells", "ablation_statistics", "ablation_table", "ablation_variants"),
     }
