@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
-PEERS := peers kraken  # environments .venv-NAME, from requirements/NAME.txt
+PEERS := peers kraken calamari  # environments .venv-NAME, from requirements/NAME.txt
 PYTHON := $(VENV)/bin/python
 # dvc and its stages call plain `python`: the environment's comes first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -61,11 +61,13 @@ format: setup  ## Format the code
 	@$(PYTHON) -m ruff check --fix .
 
 lock: setup  ## Compile requirements/*.in into locks with today's releases
-	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev export transcribe peers kraken; do \
+	@cd requirements && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" && for name in base dev export transcribe $(PEERS); do \
 		$(subst $(VENV)/bin/,,$(COMPILE)) --output-file $$name.txt $$name.in; $(CUDA_ONLY) $$name.txt; done
 
-peers: setup  ## Create .venv-peers and .venv-kraken with the programs that benchmarks compare with
+peers: setup  ## Create an environment for each program that benchmarks compare with
 	@for name in $(PEERS); do lock=requirements/$$name.txt; folder=.venv-$$name; \
+		if [ $$name = calamari ] && ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+			echo "calamari needs Python 3.11: left out" >&2; continue; fi; \
 		[ -x $$folder/bin/python ] || $(PYTHON) -m venv $$folder; \
 		cmp -s $$lock $$folder/installed.txt || { echo "installing $$lock" >&2; \
 			$$folder/bin/python -m pip install --quiet -r $$lock; cp $$lock $$folder/installed.txt; }; done

@@ -46,6 +46,8 @@ NAMES = {
     "fraktur_vs_kraken",
     "uw3_vs_kraken",
     "arabic_vs_kraken",
+    "fraktur_vs_calamari",
+    "uw3_vs_calamari",
     "kill_resume",
     "learning_curve",
     "stream_speed",
@@ -99,7 +101,8 @@ def test_support_modules_are_no_benchmarks() -> None:
             "synthetic_emissions",
             "fast_ctc_decode",
         ),
-        *("default_networks", "training_step", "packed_network", "training_flop", "kraken_race"),
+        *("default_networks", "training_step", "packed_network", "training_flop"),
+        *("line_race", "kraken_race", "calamari_race"),
         *("ablation_cells", "ablation_statistics", "ablation_table", "ablation_variants"),
     }
 
