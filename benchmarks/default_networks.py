@@ -1,13 +1,16 @@
 """The default networks, with batches of the default corpora, for the benchmarks of speed."""
 
+import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.processes import watch
-from benchmarks.recipes import choose
+from benchmarks.recipes import choose, overrides_of
 from benchmarks.workspace import environment, workspace
 from common.alphabet import Alphabet
 from common.network import Network
@@ -56,12 +59,30 @@ class Default:
         return collate(rows.tolist(), matrices, targets, self.store.metadata.num_features)
 
 
-def default(modality: str) -> Default:
-    """The default recipe's settings, and its corpus as ``dvc repro`` makes it in a workspace of its own."""
+def asked_overrides(name: str, arguments: Sequence[str], about: str | None) -> dict[str, Any]:
+    """What ``python -m benchmarks NAME --set KEY=VALUE …`` asks for: dotted keys of ``params.yaml`` → values."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=(about or "").partition("\n")[0])
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="pairs",
+        help="settings other than the default recipe's, such as audio.network.num_hidden=256",
+    )
+    return overrides_of(parser.parse_args(arguments).pairs, "--set")
+
+
+def default(modality: str, overrides: Mapping[str, Any] | None = None) -> Default:
+    """The default recipe's settings, and its corpus as ``dvc repro`` makes it in a workspace of its own.
+
+    Args:
+        overrides: dotted keys of ``params.yaml`` → values, to try another network or other batches.
+    """
     from pipelines.settings import read
 
     folder = workspace("default_networks")
-    choose(folder, "default", {})
+    choose(folder, "default", overrides or {})
     watch([sys.executable, "-m", "dvc", "repro", f"extract@{modality}"], folder, environment())
     store = Store(folder / "data" / modality / "slices" / "train.arrow")
     chosen = read(modality, "network", "training", path=folder / "params.yaml")

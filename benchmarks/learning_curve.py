@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 
 from benchmarks.cells import repro
 from benchmarks.processes import watch
-from benchmarks.recipes import choose
+from benchmarks.recipes import choose, overrides_of
 from benchmarks.result import Result
 from benchmarks.workspace import environment, workspace
 from common.errors import GlyphoneError
@@ -178,10 +178,7 @@ def numbers_of(text: str) -> tuple[int, ...]:
 
 def settings_of(text: str) -> dict[str, Any]:
     """Settings of a modality, ``key=value`` by commas, values as in YAML."""
-    pairs = [each.partition("=") for each in text.split(",") if each]
-    if any(not sign for _, sign, _ in pairs):
-        raise GlyphoneError(f"GLYPHONE_CURVE_SET: {text!r}: allowed are key=value and commas")
-    return {key: YAML(typ="safe").load(value) for key, _, value in pairs}
+    return overrides_of([each for each in text.split(",") if each], "GLYPHONE_CURVE_SET")
 
 
 def show(recipe: str, rows: list[dict[str, Any]]) -> None:

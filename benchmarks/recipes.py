@@ -1,7 +1,7 @@
 """Run a whole recipe through ``dvc repro`` in a workspace of its own, and read what it reports."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,16 @@ def set_keys(tree: Any, overrides: Mapping[str, Any], where: Path | str) -> None
             node[int(last) if isinstance(node, list) else last] = value
         except (KeyError, IndexError, TypeError, ValueError):
             raise GlyphoneError(f"{where}: no key {key!r} to set") from None
+
+
+def overrides_of(pairs: Sequence[str], where: str) -> dict[str, Any]:
+    """``key=value`` each, values as in YAML → key → value. Raises GlyphoneError, which names where: one without ``=``."""
+    from ruamel.yaml import YAML
+
+    parts = [each.partition("=") for each in pairs]
+    if any(not (key and sign) for key, sign, _ in parts):
+        raise GlyphoneError(f"{where}: {' '.join(pairs)!r}: allowed are key=value")
+    return {key: YAML(typ="safe").load(value) for key, _, value in parts}
 
 
 def as_typed(recipe: str, modality: str, overrides: Mapping[str, Any]) -> str:

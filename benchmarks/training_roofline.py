@@ -2,17 +2,18 @@
 
 One thread, processor time, in turn with a large product of torch in the same precision. The value is the smaller of
 both networks' shares in the precision that training chooses here; ``detail`` has the other precision too. What counts
-as an operation stands in ``benchmarks/training_flop.py``.
+as an operation stands in ``benchmarks/training_flop.py``. ``--set audio.network.num_hidden=256`` tries another network.
 """
 
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from benchmarks.default_networks import MODALITIES, Default, default
+from benchmarks.default_networks import MODALITIES, Default, asked_overrides, default
 from benchmarks.result import Result
 from benchmarks.training_flop import training_flop
 from benchmarks.training_step import summary, training_step
@@ -22,12 +23,13 @@ NUM_BATCHES, NUM_ROUNDS = 8, 7
 SIZE = 1024  # of the product; 2048 is no faster on the machine this was written on
 
 
-def run() -> Result:
+def run(arguments: Sequence[str] = ()) -> Result:
+    overrides = asked_overrides("training_roofline", arguments, __doc__)
     torch.set_num_threads(1)
-    detail: dict[str, Any] = {}
+    detail: dict[str, Any] = {"settings": overrides}
     values = []
     for modality in MODALITIES:
-        subject = default(modality)
+        subject = default(modality, overrides)
         chosen = choose_precision(subject.training, torch.device("cpu"))
         detail[modality] = {name(each): shares(subject, each) for each in {chosen: 0, torch.float32: 0}}
         detail[modality]["trained in"] = name(chosen)

@@ -230,6 +230,23 @@ def test_table_of_cells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert title.split()[0] == "audio" and row.split() == ["lstm", *["0.2500"] * len(cells.COLUMNS)]
 
 
+@given(st.dictionaries(st.from_regex(r"[a-z]+(\.[a-z_]+)+", fullmatch=True), st.integers() | st.booleans()))
+def test_settings_to_try_are_read_as_yaml(wanted: dict[str, int | bool]) -> None:
+    from benchmarks.default_networks import asked_overrides
+
+    pairs = [f"{key}={str(value).lower()}" for key, value in wanted.items()]
+    found = asked_overrides("training_roofline", ["--set", *pairs] if pairs else [], "About.")
+    assert found == wanted
+    assert all(isinstance(found[key], type(value)) for key, value in wanted.items())
+
+
+def test_a_setting_to_try_without_a_value_is_one_line() -> None:
+    from benchmarks.default_networks import asked_overrides
+
+    with pytest.raises(GlyphoneError, match=r"--set: 'audio\.seed': allowed are key=value"):
+        asked_overrides("training_roofline", ["--set", "audio.seed"], "About.")
+
+
 def test_operations_of_a_training_step_by_hand() -> None:
     import torch
 
