@@ -94,7 +94,7 @@ def set_keys(tree: Any, overrides: Mapping[str, Any], where: Path | str) -> None
 
 
 def overrides_of(pairs: Sequence[str], where: str) -> dict[str, Any]:
-    """``key=value`` each, values as in YAML → key → value. Raises GlyphoneError, which names where: one without ``=``."""
+    """``key=value`` each, values as in YAML → key → value. Raises GlyphoneError naming ``where``: no ``=``."""
     from ruamel.yaml import YAML
 
     parts = [each.partition("=") for each in pairs]
