@@ -5,10 +5,12 @@ libsndfile reads wav, flac, ogg/vorbis, opus, mp3, sph and more. A path may name
 """
 
 import io
+import lzma
 import os
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from audio.streams import with_length
 from common.errors import SampleError
 
 # What `soundfile` opens and people have; AAC and video need FFmpeg, which is no package that pip installs.
@@ -32,6 +35,8 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 MAX_FRAMES = 2**28
 MAX_MEMBER_BYTES = 2**30
 BLOCK_VALUES = 2**20
+# What a damaged or locked member of an archive raises, by the way that it is packed.
+BAD_MEMBERS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, NotImplementedError, EOFError, RuntimeError)
 # Lists of segments round their times; what lies further outside the file is a mistake.
 TIME_TOLERANCE_S = 0.02
 # Streams that were written without knowing their length announce 0 or about 2 or 4 GiB.
@@ -64,7 +69,7 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
     with _opened(str(path)) as (file, header):
         _check_header(path, header)
         try:
-            with soundfile.SoundFile(file) as sound:
+            with with_length(file, MAX_FRAMES, MAX_MEMBER_BYTES) as sound:
                 _check_limits(path, sound, header)
                 first, last = _frame_range(path, sound, start, end)
                 waveform = _read_frames(path, sound, first, last)
@@ -122,7 +127,7 @@ def _member(path: str, archive: str, member: str) -> bytes:
         return entries.read(member)
     except KeyError:
         raise SampleError("missing_file", f"{path}: the archive has no such member") from None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except BAD_MEMBERS as error:
         raise SampleError("unreadable", f"{path}: damaged or locked archive: {error}") from None
 
 

@@ -1,5 +1,6 @@
 """Two kinds of corpus that every modality reads alike: a manifest (a table of files and transcripts), and a folder."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -111,10 +112,16 @@ def checked_pattern(value: str) -> str:
 
 
 def file_groups(samples: list[Sample]) -> list[Sample]:
-    """The samples, each file a group of its own if all lie in one folder: a single group could not be split."""
-    if len(samples) > 1 and len({sample.group for sample in samples}) == 1:
-        return [replace(sample, group=sample.path) for sample in samples]
-    return samples
+    """The samples, each file a group of its own if all lie in one folder: a single group could not be split.
+
+    So is a file right in the folder of its split (train/a.wav), whose name says nothing of speakers or books.
+    """
+    one = len(samples) > 1 and len({sample.group for sample in samples}) == 1
+    return [replace(sample, group=sample.path) if one or _lies_in_split(sample) else sample for sample in samples]
+
+
+def _lies_in_split(sample: Sample) -> bool:
+    return bool(split_of_folder(sample.path)) and sample.path.count("/") == 1
 
 
 def group_of(path: str, pattern: str) -> str:
@@ -134,9 +141,13 @@ def group_of(path: str, pattern: str) -> str:
 
 def relative_path(path: str, root: Path) -> str:
     """An absolute path into the root, as lists of other tools hold them, relative to it; any other as it is."""
-    base = root.absolute()
-    if Path(path).is_absolute() and Path(path).is_relative_to(base):
-        return Path(path).relative_to(base).as_posix()
+    file = Path(path)
+    if file.is_absolute():
+        # As it is written, else where both really lie: a root is often relative (../shared/data), or reached by a link.
+        real = Path(os.path.realpath(file.parent), file.name)
+        for base, place in ((root.absolute(), file), (Path(os.path.realpath(root)), real)):
+            if place.is_relative_to(base):
+                return place.relative_to(base).as_posix()
     return path
 
 
@@ -168,14 +179,14 @@ def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[
     outside = outside_table(settings.manifest, root)
     table = outside or root / settings.manifest
     folder = Path() if outside else Path(settings.manifest).parent
-    aliases = ALIASES | {theirs.strip().lower(): ours for theirs, ours in settings.columns.items()}
-    for row in read_table(table, required=("path", "text"), aliases=aliases):
+    renamed = {theirs.strip().lower(): ours for theirs, ours in settings.columns.items()}
+    for row in read_table(table, required=("path", "text"), aliases=ALIASES, renamed=renamed):
         file = _text(row, "path")
         path = relative_path((folder / file).as_posix(), root)
         start, end, box = _number(row, "start"), _number(row, "end"), _box(row)
         if end is None and start is not None and (duration := _number(row, "duration")) is not None:
             end = start + duration
-        cut = "" if start is None else f"#{start:g}"
+        cut = "" if start is None else f"#{start:.12g}"
         cut += "" if box is None else "#" + ",".join(map(str, box))
         try:
             split = (
@@ -228,7 +239,7 @@ def split_of_folder(path: str) -> str:
 
 def transcript_beside(file: Path, text_suffix: str) -> str:
     """Text of ``a.txt`` or ``a.png.txt`` beside ``a.png``; the empty string where there is neither."""
-    for candidate in (file.with_suffix(text_suffix), file.with_name(file.name + text_suffix)):
+    for candidate in (file.with_name(file.stem + text_suffix), file.with_name(file.name + text_suffix)):
         if candidate.is_file() and candidate != file:
             return read_text(candidate).strip()
     return ""

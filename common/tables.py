@@ -49,6 +49,7 @@ def read_table(
     aliases: Mapping[str, str] | None = None,
     columns: Sequence[str] | None = None,
     delimiter: str | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of a table.
 
@@ -60,6 +61,7 @@ def read_table(
         required: columns (after aliases) that every row must have.
         aliases: other name of a column → its name, in lower case, e.g. ``{"transcript": "text"}``; a column that has
             the name itself goes before an alias.
+        renamed: the same, but such a column goes before all others: what a person says of his own table.
         columns: names of the columns where the table has no header row.
         delimiter: overrules the one that the suffix tells.
 
@@ -73,7 +75,7 @@ def read_table(
         rows = _separated_rows(path, text, columns, delimiter)
     required = tuple(required)
     for row in rows:
-        named = Row(_named(row, aliases or {}), row.where)
+        named = Row(_named(row, aliases or {}, renamed or {}), row.where)
         for column in required:
             if column not in named:
                 found = ", ".join(map(repr, row)) or "nothing"
@@ -81,11 +83,13 @@ def read_table(
         yield named
 
 
-def _named(cells: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
-    """Cells under the names that aliases lead to."""
+def _named(cells: Mapping[str, Any], aliases: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Cells under their names: those of ``renamed`` first, then those that have the name itself, then aliases."""
     lower = {key.strip().lower(): value for key, value in cells.items()}
-    named = {key: value for key, value in lower.items() if key not in aliases}
-    for key, value in lower.items():
+    named = {renamed[key]: value for key, value in lower.items() if key in renamed}
+    rest = {key: value for key, value in lower.items() if key not in renamed}
+    named = {key: value for key, value in rest.items() if key not in aliases} | named
+    for key, value in rest.items():
         if key in aliases:
             named.setdefault(aliases[key], value)
     return named
@@ -114,7 +118,8 @@ def _separated_rows(path: str | Path, text: str, columns: Sequence[str] | None, 
     if delimiter == "\t":
         reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
     else:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        # With their ends: a cell in quotation marks may hold several lines, which would be joined without a blank.
+        reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     header = list(columns) if columns is not None else None
     while True:
         number = reader.line_num + 1

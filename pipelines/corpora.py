@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from common.errors import GlyphoneError
 from common.modality import Modality
 from common.samples import Sample
 from pipelines.roots import resolve_root
@@ -25,4 +26,14 @@ def read_corpora(
     for corpus in corpora:
         prefix = f"{corpus.name}/" if len(corpora) > 1 else ""
         for sample in modality.corpora[corpus.reader].read(corpus.own, roots[corpus.name], seed):
+            _check_unicode(corpus.name, sample)
             yield replace(sample, id=prefix + sample.id, corpus=corpus.name)
+
+
+def _check_unicode(corpus: str, sample: Sample) -> None:
+    """Refuse names and texts that UTF-8 cannot write: file names of another encoding, halves of an emoji."""
+    for key in ("id", "path", "text", "group"):
+        value = getattr(sample, key)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            advice = "rename the file, or save the table, as UTF-8"
+            raise GlyphoneError(f"corpus {corpus}: {key} {value!a} is no Unicode text; {advice}")

@@ -28,7 +28,8 @@ def listing(root: Path) -> str:
             if name.startswith(".") or not path.is_file():
                 continue
             content = "" if path.suffix.lower() in MEDIA_SUFFIXES else _content_digest(path)
-            total.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n".encode())
+            line = f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n"
+            total.update(os.fsencode(line))  # names may be other than UTF-8
     return total.hexdigest()[:DIGEST_LENGTH]
 
 

@@ -1,6 +1,7 @@
 """Tables, manifests and folders: any line ending, BOM, quoting; every mistake named by file and line."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -177,3 +178,10 @@ def test_folder_without_transcripts_is_an_error(tmp_path):
 def test_group_pattern_is_checked(pattern):
     with pytest.raises(ValueError, match=r"regular expression|bracket"):
         FolderSettings(group_pattern=pattern)
+
+
+def test_a_cell_of_several_lines_keeps_its_words_apart(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'path,text\r\na.png,"hello\r\nworld"\r\nb.png,x\r\n')
+    rows = list(read_table(tmp_path / "t.csv"))
+    assert [row["text"].split() for row in rows] == [["hello", "world"], ["x"]]
+    assert rows[1].where.endswith("line 4")

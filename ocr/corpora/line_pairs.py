@@ -63,7 +63,7 @@ def _sample(settings: LinePairsSettings, root: Path, transcript: Path, suffix: s
 
 def _image_of(stem: str, root: Path, versions: tuple[str, ...]) -> str:
     for version in versions:
-        for suffix in sorted(SUFFIXES):
+        for suffix in (each for lower in sorted(SUFFIXES) for each in (lower, lower.upper())):
             path = f"{stem}{version}{suffix}"
             if (root / path).is_file():
                 return path

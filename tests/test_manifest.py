@@ -1,0 +1,95 @@
+"""Manifests and folders: whose column counts, which paths lead in, which files are groups."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from common.errors import GlyphoneError
+from common.manifest import FolderSettings, ManifestSettings, read_folder, read_manifest
+from common.splitting import split_corpus
+from ocr.corpora import line_pairs
+from ocr.modality import MODALITY
+from pipelines.corpora import read_corpora
+from pipelines.listing import DIGEST_LENGTH, listing
+
+PNG = frozenset({".png"})
+
+
+@pytest.mark.parametrize("header", ["path,sentence,normalized", "path,text,normalized", "path,normalized,text"])
+def test_columns_that_the_settings_name_go_first(header: str, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"{header}\na.png,{','.join(header.split(',')[1:])}\n", encoding="utf-8")
+    settings = ManifestSettings(manifest="m.csv", columns={"Normalized": "text"})
+    assert [sample.text for sample in read_manifest(settings, tmp_path, 0)] == ["normalized"]
+
+
+def test_absolute_paths_lead_into_a_root_that_is_relative_or_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    for folder in (tmp_path / "house", real):
+        folder.mkdir()
+    link.symlink_to(real)
+    (real / "a.png").touch()
+    rows = f"path\ttext\n{real}/a.png\tx\n{link}/a.png\ty\n{tmp_path}/b.png\tz\n"
+    (real / "manifest.tsv").write_text(rows, encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "house")
+    for root in (real, link, Path("../real")):
+        found = [sample.path for sample in read_manifest(ManifestSettings(), root, 0)]
+        assert found == ["a.png", "a.png", f"{tmp_path}/b.png"]
+
+
+def test_segments_of_a_long_recording_have_names_of_their_own(tmp_path: Path) -> None:
+    rows = "".join(f"a.wav\t{start}\tx\n" for start in (12345.62, 12345.64, 0.07))
+    (tmp_path / "manifest.tsv").write_text(f"path\tstart\ttext\n{rows}", encoding="utf-8")
+    found = [sample.id for sample in read_manifest(ManifestSettings(), tmp_path, 0)]
+    assert found == ["a.wav#12345.62", "a.wav#12345.64", "a.wav#0.07"]
+
+
+@pytest.mark.parametrize("reader", ["folder", "line_pairs"])
+def test_files_right_in_the_folder_of_their_split_can_be_split(reader: str, tmp_path: Path) -> None:
+    suffix = ".txt" if reader == "folder" else ".gt.txt"
+    for name in [f"train/{n}" for n in range(20)] + [f"test/{n}" for n in range(5)]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.png").touch()
+        (tmp_path / f"{name}{suffix}").write_text("x", encoding="utf-8")
+    if reader == "folder":
+        samples = list(read_folder(FolderSettings(), tmp_path, PNG))
+    else:
+        samples = list(line_pairs.read(line_pairs.LinePairsSettings(), tmp_path, 0))
+    assert {sample.split for sample in split_corpus(samples, {}, 0.1, 0.1, 0)} == {"train", "validation", "test"}
+
+
+def test_folders_within_a_split_stay_groups(tmp_path: Path) -> None:
+    for name in ("train/anna/1", "train/anna/2", "train/bert/1", "test/carl/1"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.png").touch()
+        (tmp_path / f"{name}.txt").write_text("x", encoding="utf-8")
+    samples = read_folder(FolderSettings(), tmp_path, PNG)
+    assert [sample.group for sample in samples] == ["test/carl", "train/anna", "train/anna", "train/bert"]
+
+
+@pytest.mark.parametrize("suffix", ["txt", "_gt.txt"])
+def test_any_ending_of_transcripts(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / f"a{suffix}").write_text("x", encoding="utf-8")
+    found = read_folder(FolderSettings(text_suffix=suffix), tmp_path, PNG)
+    assert [sample.text for sample in found] == ["x"]
+
+
+def test_line_pairs_whose_pictures_end_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "a.PNG").touch()
+    (tmp_path / "a.gt.txt").write_text("x", encoding="utf-8")
+    assert [sample.path for sample in line_pairs.read(line_pairs.LinePairsSettings(), tmp_path, 0)] == ["a.PNG"]
+
+
+def test_a_name_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    for end in (b".png", b".txt"):
+        with open(os.fsencode(tmp_path) + b"/M\xfcller" + end, "wb") as file:
+            file.write(b"x")
+    assert len(listing(tmp_path)) == DIGEST_LENGTH
+    corpus = SimpleNamespace(name="mine", reader="folder", own=FolderSettings())
+    with pytest.raises(GlyphoneError, match=r"corpus mine: id 'M\\udcfcller\.png' is no Unicode text") as caught:
+        list(read_corpora(MODALITY, (corpus,), {"mine": tmp_path}, 0))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
