@@ -52,6 +52,17 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which is called ``path`` when all of it is there, and is gone after an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as temporary:
+        inner = Path(temporary) / "content"
+        inner.mkdir()
+        yield inner
+        os.replace(inner, path)
+
+
 def _open_temporary(path: Path) -> tuple[int, str]:
     """Handle and name of a new file beside path, locked for as long as its writer lives."""
     if fcntl is not None:

@@ -45,6 +45,7 @@ class Journal:
         self.restart = restart
         # (input, its size in bytes) of the rows that are there
         self.done: set[tuple[str, int]] = set()
+        self.entries: list[tuple[str, int]] = []  # the same in the order of the rows
 
     def __enter__(self) -> Self:
         if self.path.exists() and not self.path.is_file():
@@ -97,6 +98,7 @@ class Journal:
             self._end += len(data)
             lines.append(to_json({"input": key, "bytes": num_bytes, "end": self._end, "crc": zlib.crc32(data)}) + "\n")
             self.done.add((key, num_bytes))
+            self.entries.append((key, num_bytes))
         # First the rows, then the word that they are there.
         _sync(self._file)
         self._progress.write("".join(lines).encode("utf-8"))
@@ -157,6 +159,7 @@ class Journal:
                 raise GlyphoneError(f"{self.path}: changed since it was written; name another file, or --restart")
             self._end = end
             self.done.add((key, size))
+            self.entries.append((key, size))
             num_bytes += len(line)
         return num_bytes
 

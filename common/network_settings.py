@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+Step = Annotated[int, Field(ge=1, le=1024)]
+
 
 class ConvolutionSettings(BaseModel):
     """One block of the front end: convolution, batch normalisation, ReLU, max pooling. Pairs are (time, feature)."""
@@ -12,8 +14,8 @@ class ConvolutionSettings(BaseModel):
 
     channels: Annotated[int, Field(ge=1, le=1024)] = 32
     kernel: tuple[Literal[1, 3, 5, 7, 9, 11], Literal[1, 3, 5, 7, 9, 11]] = (3, 3)
-    stride: tuple[int, int] = (1, 1)
-    pool: tuple[int, int] = (1, 1)
+    stride: tuple[Step, Step] = (1, 1)
+    pool: tuple[Step, Step] = (1, 1)
 
 
 class NetworkSettings(BaseModel):
@@ -43,7 +45,7 @@ class NetworkSettings(BaseModel):
     recurrent_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of recurrent weights, one choice a batch
     zoneout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of units that keep their state at each step
     residual: bool = False  # a layer's input added to its output where both are as wide
-    forget_bias: float = 1.0  # of LSTMs, at the start
+    forget_bias: Annotated[float, Field(allow_inf_nan=False)] = 1.0  # of LSTMs, at the start
     num_heads: Annotated[int, Field(ge=1, le=64, validate_default=True)] = 4  # of the transformer
     # Layers, from 1, behind which the head reads too: intermediate CTC (arXiv 2102.03216), weighed by
     # training.intermediate_weight. It is the same head, so it adds no weights and nothing to transcribing.

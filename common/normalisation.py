@@ -115,7 +115,7 @@ class _Compiled:
     def sums(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         rows = _rows(x)
         total, square = np.zeros(rows.shape[2]), np.zeros(rows.shape[2])
-        normalise_loops.sums(array(rows), valid.numpy(), _empty(x), total, square)
+        normalise_loops.sums(array(rows), valid.numpy(), total, square)
         return _by_channel(total, x), _by_channel(square, x)
 
     @staticmethod
@@ -128,7 +128,7 @@ class _Compiled:
     def gradient_sums(x: Tensor, kept: Sequence[Tensor], gradient: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         seen = arrays(_rows(x), _rows(kept[0]), _rows(gradient))
         total, product = np.zeros(seen[0].shape[2]), np.zeros(seen[0].shape[2])
-        normalise_loops.gradient_sums(*seen, valid.numpy(), _empty(x), total, product)
+        normalise_loops.gradient_sums(*seen, valid.numpy(), total, product)
         return _by_channel(total, x), _by_channel(product, x)
 
     @staticmethod
@@ -162,7 +162,7 @@ class _Pooled:
     def gradient_sums(x: Tensor, kept: Sequence[Tensor], gradient: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         seen = arrays(*(_rows(each) for each in (*kept, gradient)))
         total, product = np.zeros(seen[0].shape[2]), np.zeros(seen[0].shape[2])
-        pool_loops.gradient_sums(*seen, _empty(x), total, product)
+        pool_loops.gradient_sums(*seen, total, product)
         return _by_channel(total, gradient), _by_channel(product, gradient)
 
     def gradient(
@@ -205,10 +205,6 @@ def _tiled(x: Tensor, *values: Tensor) -> list[np.ndarray]:
 def _by_channel(total: np.ndarray, x: Tensor) -> Tensor:
     """Sums [F · C] → [C]."""
     return torch.from_numpy(total).view(x.shape[3], x.shape[1]).sum(0)
-
-
-def _empty(x: Tensor) -> np.ndarray:
-    return np.empty(0, np.float64 if x.dtype == torch.float64 else np.float32)
 
 
 class NormaliseRectify(nn.Module):

@@ -46,6 +46,7 @@ def adapt(
 ) -> int:
     """Write the adapted model folder; the exit code. Raises GlyphoneError where no file gives a transcript."""
     from common.adaptation.self_training import self_train
+    from common.output import shown
     from pipelines.augmentation import augmentation_of
     from pipelines.recogniser import Recogniser
 
@@ -53,14 +54,14 @@ def adapt(
     augment = augmentation_of(recogniser.bundle)
     matrices, reasons = _read(recogniser, paths)
     for path, reason in reasons.items():
-        print(f"not used: {path}: {reason}", file=sys.stderr)
+        print(f"not used: {shown(path)}: {reason}", file=sys.stderr)
     if not matrices:
         raise GlyphoneError("no file could be read, so there is nothing to learn")
     adapted = self_train(
         recogniser.bundle.network,
         recogniser.bundle.alphabet,
         recogniser.decoder,
-        list(matrices),
+        [shown(path) for path in matrices],  # a name may hold bytes that are no text
         list(matrices.values()),
         augment,
         settings,
@@ -143,7 +144,9 @@ def _write(
     model: Path, output: Path, adapted: "Adapted", settings: "AdaptationSettings", num_files: int, seed: int
 ) -> None:
     """The new folder: all of the model's, but the weights and what is said of them."""
-    from common.bundle import CARD, DESCRIPTION, WEIGHTS, read_description, write_bundle
+    from common.bundle import CARD, read_description, write_bundle
+    from common.decoding.places import LANGUAGE_FOLDER
+    from common.files import atomic_folder
     from common.network_settings import NetworkSettings
 
     description: dict[str, Any] = read_description(model)
@@ -151,8 +154,11 @@ def _write(
     steps = [*description["summary"].get("adaptations", ()), _step(adapted, settings, num_files, seed)]
     description["summary"] = {**description["summary"], "adaptations": steps}
     card = (model / CARD).read_text("utf-8") if (model / CARD).is_file() else ""
-    shutil.copytree(model, output, ignore=shutil.ignore_patterns(CARD, DESCRIPTION, WEIGHTS))
-    write_bundle(output, adapted.network.state_dict(), network, description, f"{card.rstrip()}\n\n{_note(steps[-1])}")
+    text = f"{card.rstrip()}\n\n{_note(steps[-1])}"
+    with atomic_folder(output) as folder:
+        if (model / LANGUAGE_FOLDER).is_dir():  # digests and results of an archive are of the old weights
+            shutil.copytree(model / LANGUAGE_FOLDER, folder / LANGUAGE_FOLDER)
+        write_bundle(folder, adapted.network.state_dict(), network, description, text)
 
 
 def _step(adapted: "Adapted", settings: "AdaptationSettings", num_files: int, seed: int) -> dict[str, Any]:

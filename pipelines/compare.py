@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         num_shown = NUM_SHOWN[form] if options.num_shown is None else options.num_shown
         result = {"text": text, "markdown": markdown, "html": render_comparison}[form](view(comparison, num_shown))
     if options.output is None:
-        sys.stdout.write(result)
+        sys.stdout.buffer.write(result.encode("utf-8"))  # whatever the locale
+        sys.stdout.buffer.flush()
     else:
         write_text(options.output, result)
         print(f"{shown(options.first)}, {shown(options.second)}: {shown(options.output)}", file=sys.stderr)

@@ -75,6 +75,7 @@ def _read(model: Path, path: Path, start: float | None, end: float | None) -> "I
     from common.explanation.figures import Scene
     from common.files import read_json
     from common.network_settings import NetworkSettings
+    from common.output import shown
     from common.store import halve
     from pipelines.recogniser import Recogniser
 
@@ -96,17 +97,19 @@ def _read(model: Path, path: Path, start: float | None, end: float | None) -> "I
     window = window_of(bundle, step * bundle.stride, length, start, end)
     scene = Scene(slices, step, step * bundle.stride, window, hypothesis, log_probs, bundle.alphabet)
     settings = NetworkSettings(**read_json(model / "bundle.json")["network"])
-    return Input(bundle, settings, path.name, length, scene)
+    return Input(bundle, settings, shown(path.name), length, scene)
 
 
 def _command(options: argparse.Namespace) -> str:
     """The call that writes this page again."""
+    from common.output import shown
+
     parts = [options.model, options.file]
     parts += [option for model, file in options.beside for option in ("--beside", model, file)]
     for name in ("start", "end"):
         value = getattr(options, name)
         parts += [] if value is None else [f"--{name}", f"{value:g}"]
-    return "python -m pipelines.explain " + shlex.join(map(str, [*parts, "-o", options.output]))
+    return "python -m pipelines.explain " + shlex.join(shown(str(each)) for each in [*parts, "-o", options.output])
 
 
 if __name__ == "__main__":

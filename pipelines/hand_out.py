@@ -8,6 +8,7 @@ made. `transcribe` reads the archive as it reads a model folder. Prints the arch
 
 import argparse
 import hashlib
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +63,8 @@ def hand_out(
     files = contents(model, results, name, command, commit)
     files[SUMS] = sums_of(files).encode()
     if packed:
-        write_zip(output, name, files)
+        # What the card calls the model need not be a folder's name.
+        write_zip(output, re.sub(r"[\\/:]", "_", output.stem), files)
         return hashlib.sha256(output.read_bytes()).hexdigest()
     _write_folder(output, files)
     return hashlib.sha256(files[SUMS]).hexdigest()
@@ -135,18 +137,13 @@ def code_version(repository: Path = REPOSITORY) -> str:
 
 
 def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
-    """All of it or nothing: below a temporary name, which is renamed."""
-    import os
-    import tempfile
+    from common.files import atomic_folder
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part") as temporary:
-        inner = Path(temporary) / "content"
+    with atomic_folder(folder) as inner:
         for name, data in files.items():
             path = inner / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        os.replace(inner, folder)
 
 
 if __name__ == "__main__":

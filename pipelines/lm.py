@@ -66,6 +66,7 @@ def learn_language(name: str) -> None:
 def lines_of(path: Path) -> Iterator[str]:
     """Lines of a UTF-8 text, plain or gzip. Raises GlyphoneError naming file and line."""
     import gzip
+    import zlib
 
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
@@ -74,7 +75,7 @@ def lines_of(path: Path) -> Iterator[str]:
         with gzip.open(path) if zipped else open(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise GlyphoneError(f"{path}, line {number}: not a UTF-8 text: {error}") from None
 
 

@@ -100,6 +100,8 @@ class Rows:
     def __enter__(self) -> Self:
         if self._journal is not None:
             self._stack.enter_context(self._journal)
+            self._done = {(key.partition(_PARTED)[0], size) for key, size in self._journal.entries}
+            self._refuse_other_owners([key.split(_PARTED) for key, _ in self._journal.entries])
         elif self._header:
             self._show(self._header)
         return self
@@ -109,11 +111,22 @@ class Rows:
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
+    def _refuse_other_owners(self, keys: list[list[str]]) -> None:
+        """A table calls each input by a name: one name must not mean two of them."""
+        owners = {name: path for path, *names in keys for name in names}
+        for path in self._names:
+            name = self._key(path).partition(_PARTED)[2]
+            if not _same(owner := owners.get(name, shown(path)), shown(path)):
+                self._stack.close()
+                place = self._journal.path if self._journal else ""
+                also = f"{shown(path)} would be called so too"
+                raise GlyphoneError(f"{place}: {name} is {owner} there, {also}; name another file")
+
     def todo(self, paths: Sequence[str]) -> list[str]:
         """The paths that have no row yet."""
         if self._journal is None:
             return list(paths)
-        return [path for path in paths if (shown(path), size_of(path)) not in self._journal.done]
+        return [path for path in paths if (shown(path), size_of(path)) not in self._done]
 
     def add(self, result: "Result") -> None:
         assert result.hypothesis is not None
@@ -124,14 +137,20 @@ class Rows:
         if self._journal is None:
             self._show(text)
         else:
-            self._journal.add([(shown(result.path), size_of(result.path), text)])
+            self._journal.add([(self._key(result.path), size_of(result.path), text)])
+
+    def _key(self, path: str) -> str:
+        """The input, and what a table calls it."""
+        if self._writer is None:
+            return shown(path)
+        return shown(path) + _PARTED + self._writer.file_name(shown(self._names[path]))
 
 
 class Documents:
     """A file for each input, written whole or not at all; a hidden file beside them keeps the account.
 
-    ``-o talk.srt`` names the file of a single input, anything else the folder. Files that this account does not know
-    are never written over.
+    ``-o talk.srt`` names the file of a single input, anything else the folder. Files that this account does not know,
+    or knows as another input's, are never written over.
     """
 
     def __init__(
@@ -144,24 +163,29 @@ class Documents:
             if len(paths) > 1:
                 raise GlyphoneError(f"{output}: names one file, there are {len(paths)} inputs; name a folder")
             self._folder, self._files = output.parent, dict.fromkeys(paths, output.name)
+            account = f".transcribed-{form}-{output.name}"  # other files of the folder may be of other models
         else:
             if output.exists() and not output.is_dir():
                 raise GlyphoneError(f"{output}: a file; format {form} writes a file for each input, name a folder")
-            self._folder = output
+            self._folder, account = output, f".transcribed-{form}"
             self._files = {path: name + writer.suffix for path, name in self._names.items()}
-        self._journal = Journal(self._folder / f".transcribed-{form}", "", origin, restart)
+        self._journal = Journal(self._folder / account, "", origin, restart)
+        self._owners: dict[str, tuple[str, int]] = {}  # file → the input, and its size, that was written last
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._journal)
-        ours = {key.rpartition(_PARTED)[2] for key, _ in self._journal.done}
-        foreign = [name for name in self._files.values() if shown(name) not in ours and (self._folder / name).exists()]
-        if foreign and not self._restart:
-            self._stack.close()
-            raise GlyphoneError(
-                f"{shown(self._folder / foreign[0])}: exists, and was not written by this command; "
-                "name another folder, or --restart"
-            )
+        for key, size in self._journal.entries:
+            path, _, file = key.rpartition(_PARTED)
+            self._owners[file] = (path, size)
+        for path, name in self._files.items():
+            if self._restart or not (self._folder / name).exists():
+                continue
+            owner, _ = self._owners.get(shown(name), ("", 0))
+            if not owner or not _same(owner, shown(path)):
+                self._stack.close()
+                whose = f"is the transcript of {owner}" if owner else "exists, and was not written by this command"
+                raise GlyphoneError(f"{shown(self._folder / name)}: {whose}; name another folder, or --restart")
         return self
 
     def __exit__(
@@ -171,11 +195,11 @@ class Documents:
 
     def todo(self, paths: Sequence[str]) -> list[str]:
         """The paths whose file is not there yet."""
-        done = self._journal.done
         return [
             path
             for path in paths
-            if (self._key(path), size_of(path)) not in done or not (self._folder / self._files[path]).exists()
+            if self._owners.get(shown(self._files[path])) != (shown(path), size_of(path))
+            or not (self._folder / self._files[path]).exists()
         ]
 
     def add(self, result: "Result") -> None:
@@ -185,7 +209,9 @@ class Documents:
         try:
             # A kill between these steps leaves no file under an account that calls it done.
             target.unlink(missing_ok=True)
-            self._journal.add([(self._key(path), size_of(path), row)])
+            size = size_of(path)
+            self._journal.add([(self._key(path), size, row)])
+            self._owners[shown(self._files[path])] = (shown(path), size)
             write_text(target, self._writer.write(transcript_of(result, self._names[path])))
         except OSError as error:
             reason = error.strerror or str(error)
@@ -198,6 +224,10 @@ class Documents:
 def transcript_of(result: "Result", name: str) -> Transcript:
     assert result.hypothesis is not None
     return Transcript(shown(result.path), shown(name), result.hypothesis, result.length, result.height)
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.abspath(one) == os.path.abspath(other)  # noqa: PTH100
 
 
 def size_of(path: str) -> int:

@@ -143,10 +143,18 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
         models |= {section: getattr(modality(name), attribute) for section, attribute in OWN_MODELS.items()}
     for section, model in models.items():
         checked[section] = _check(model, sections.get(section, {}), f"{name}.{section}", mistakes)
-    if full:
-        for section in ("pretraining", "training"):
+    for section in ("pretraining", "training"):
+        _check_draw([corpus.name for corpus in checked["corpora"]], checked[section], f"{name}.{section}", mistakes)
+        if full:
             _check_stream(modality(name), checked[section], f"{name}.{section}", mistakes)
     return checked
+
+
+def _check_draw(corpora: list[str], chosen: Any, key: str, mistakes: list[str]) -> None:
+    """Samples are drawn from corpora that there are: a misspelled name would mean that all are used."""
+    if chosen is not None:
+        unknown = sorted(set(chosen.draw) - set(corpora))
+        mistakes += [f"{key}.draw.{each}: no such corpus; there are {', '.join(corpora)}" for each in unknown]
 
 
 def _check_stream(kind: Modality, chosen: Any, key: str, mistakes: list[str]) -> None:

@@ -156,7 +156,9 @@ def test_meant_difference_bad_arguments_raise(wrong, message):
         (np.full((1, 2, 4), -0.1), None, "sample 0 .* negative"),
         (np.full((1, 2, 4), np.nan), None, "sample 0 .* NaN"),
         (np.full((1, 2, 4), np.inf), None, "sample 0 .* infinite"),
-        (np.ones((2, 3, 4)), [3], "1 entries for 2 samples"),
+        (np.ones((2, 3, 4)), [3], r"seq_lens has shape \[1\]; \[2\] is needed"),
+        (np.ones((2, 3, 4)), 3, r"seq_lens has shape \[\]"),
+        (np.ones((2, 3, 4)), np.array(3), r"seq_lens has shape \[\]"),
         (np.ones((2, 3, 4)), [3, 4], "seq_lens is 4; a whole number from 0 to 3"),
         (np.ones((2, 3, 4)), [-1, 3], "seq_lens is -1"),
         ("words", None, "an array of numbers"),
@@ -246,3 +248,9 @@ def test_empty_batches_and_samples():
     assert labels.shape == (2, 3, 0) and not lengths.any()
     assert (scores[:, 0] == 0).all() and (scores[:, 1:] == np.inf).all()
     assert CTCBeamDecoder(LABELS, beam_width=3).decode(np.zeros((0, 5, 4)))[0].shape == (0, 3, 5)
+
+
+@pytest.mark.parametrize("labels", [None, 5])
+def test_labels_that_are_no_sequence(labels):
+    with pytest.raises(ValueError, match="labels: a sequence of strings"):
+        CTCBeamDecoder(labels)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from common.doctor_signals import SIGNAL_CODES
-from common.manifest import ALIASES, SPLIT_NAMES
+from common.grouping import SPLIT_NAMES
+from common.manifest import ALIASES
 from common.output import FORMATS as OUTPUTS
 from common.samples import REASONS, Rejection, Sample
 from common.scoring import ScoredRow, score

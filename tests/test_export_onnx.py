@@ -73,13 +73,16 @@ def noise(random: np.random.Generator, lengths: list[int], behind: float = 1.0) 
             "num_hidden": st.integers(1, 7),
             "bidirectional": st.booleans(),
             "residual": st.booleans(),
+            "self_conditioned": st.booleans(),
         }
     ),
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
     seed=st.integers(0, 99),
 )
 def test_it_says_what_the_network_says(cell: str, blocks: list, shape: dict, lengths: list[int], seed: int) -> None:
-    chosen = NetworkSettings(cell=cell, convolutions=blocks, **shape)
+    between = tuple(range(1, shape["num_layers"]))
+    shape["self_conditioned"] &= bool(between)
+    chosen = NetworkSettings(cell=cell, convolutions=blocks, intermediate_layers=between, **shape)
     network = network_of(chosen, seed)
     model = exported(network, chosen)
     random = np.random.default_rng(seed)

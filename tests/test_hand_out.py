@@ -17,7 +17,7 @@ from common.archive import SUMS, sums_of, unpacked, write_zip
 from common.errors import GlyphoneError
 from common.files import write_json, write_text
 from common.scoring import ScoredRow, score
-from pipelines import hand_out, transcribe
+from pipelines import adapt, hand_out, transcribe
 from pipelines.hand_out_card import code, rate, table
 from pipelines.recogniser import Recogniser
 from tests.bare_models import SUMMARY, random_bundle, write_input
@@ -228,3 +228,17 @@ def test_make_models_packs_what_the_workspaces_hold(
 def test_recipes_that_are_handed_out_exist(repository: Path) -> None:
     assert {f"{recipe}.yaml" for recipe in models.MODELS} <= {path.name for path in (repository / "recipes").iterdir()}
     assert SUMMARY["best_epoch"] == TRAINING["best_epoch"]
+
+
+@pytest.mark.parametrize("name", ["AN4: digits", "speech/an4", "../x"])
+def test_whatever_the_card_calls_it_the_archive_opens(made: tuple[Path, Path, Path], tmp_path: Path, name: str) -> None:
+    hand_out.hand_out(made[0], made[1], tmp_path / "a.zip", name=name)
+    with unpacked(tmp_path / "a.zip") as folder:
+        assert f"# {name}:" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_adapted_archive_keeps_no_digest_of_the_old_weights(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    sound, new = write_input(tmp_path, "audio"), tmp_path / "new"
+    assert adapt.main([str(made[2]), str(sound), "-o", str(new), "--rounds", "1"]) == 0
+    names = {path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()}
+    assert names == {"README.md", "bundle.json", "model.safetensors", "language/decoding.json"}

@@ -217,3 +217,23 @@ def test_no_text_and_bad_orders_are_refused():
         train([], 2)
     with pytest.raises(LanguageError, match="order 0: 1 to 20"):
         train([["a"]], 0)
+
+
+def test_a_gzip_file_with_another_checksum_is_told(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(ARPA.encode()))
+    data[-8] ^= 1
+    (tmp_path / "a.arpa.gz").write_bytes(data)
+    with pytest.raises(LanguageError, match="the gzip file is damaged"):
+        read_arpa(tmp_path / "a.arpa.gz")
+
+
+@pytest.mark.parametrize("token", ["<UNK>", "a\0"])
+def test_no_token_is_learned_that_the_file_does_not_give_back(token: str) -> None:
+    with pytest.raises(LanguageError, match="cannot be learned"):
+        train([["a", token]], 2)
+
+
+def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "a.arpa").write_bytes(b"\xef\xbb\xbf" + ARPA.encode())
+    (tmp_path / "b.arpa").write_bytes(ARPA.encode())
+    assert read_arpa(tmp_path / "a.arpa").tokens == read_arpa(tmp_path / "b.arpa").tokens

@@ -18,7 +18,7 @@ from common.language.folder import Language, read_language
 from common.scoring import count_words
 from common.store import Store
 from pipelines import evaluate, recipe, transcribe
-from pipelines.lm import learn_language
+from pipelines.lm import learn_language, lines_of
 from pipelines.recogniser import Recogniser
 from pipelines.tune import tune
 from tests.test_evaluate import make_project
@@ -220,3 +220,13 @@ def test_mistakes_are_told(project):
     project("{unit: letter, order: 0}")
     with pytest.raises(SettingsError, match=r"(?s)language.unit.*language.order"):
         learn_language("audio")
+
+
+@pytest.mark.parametrize("place", range(10, 40, 3))
+def test_a_damaged_gzip_text_ends_in_one_line(place: int, tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(b"hello world\n" * 999))
+    data[place] ^= 0xFF
+    (tmp_path / "a.txt.gz").write_bytes(data)
+    with pytest.raises(GlyphoneError, match="not a UTF-8 text") as caught:
+        list(lines_of(tmp_path / "a.txt.gz"))
+    assert "\n" not in str(caught.value)

@@ -90,3 +90,13 @@ def test_what_is_no_number_stays_none(pool: tuple[int, int]) -> None:
     x = torch.randn(1, 2, 4, 3)
     x[0, 0, 1, 1] = float("nan")
     assert torch.isnan(NormaliseRectify(2)(x, mask, pool)).any()
+
+
+@pytest.mark.parametrize(("mean", "deviation", "num_slices"), [(1.0, 0.01, 8000), (10.0, 0.03, 500)])
+def test_statistics_of_a_nearly_constant_channel(mean: float, deviation: float, num_slices: int) -> None:
+    """Its variance is a small difference of large sums."""
+    torch.manual_seed(0)
+    x = mean + deviation * torch.randn(1, 1, num_slices, 1)
+    mask = torch.ones(1, num_slices, dtype=torch.bool)
+    exact = NormaliseRectify(1).double()(x.double(), mask)
+    torch.testing.assert_close(NormaliseRectify(1)(x, mask).double(), exact, rtol=0, atol=1e-3)

@@ -80,3 +80,18 @@ def test_refusals_change_no_state():
         decoder.decode(probs, [first, second], [False, False])
     assert len(first.log_probs) == len(second.log_probs) == 0
     same(decoder.decode(probs[:1], [first], [False]), CTCBeamDecoder(LABELS).decode(probs[:1]))
+
+
+@pytest.mark.parametrize(
+    ("states", "ends", "message"),
+    [
+        ("state", [True], "states is "),
+        ("[state]", True, "is_eos_s is True"),
+        ("[None]", [True], "states: that of sample 0"),
+    ],
+)
+def test_states_and_ends_that_are_none(states, ends, message):
+    decoder = OnlineCTCBeamDecoder(["_", "a", "b"])
+    given_states = {"state": DecoderState(decoder), "[state]": [DecoderState(decoder)], "[None]": [None]}[states]
+    with pytest.raises(ValueError, match=message):
+        decoder.decode(np.full((1, 5, 3), 1 / 3), given_states, ends)

@@ -196,3 +196,19 @@ def test_batches_share_few_widths(lengths):
     longest = max(lengths, default=1)
     assert batch.slices.shape[1] % 8 == 0 and longest <= batch.slices.shape[1] < longest + 8
     assert batch.slices.sum() == 3 * sum(lengths)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_training_that_stopped_early_gives_its_result_again(seed: int, tmp_path: Path) -> None:
+    changes = {"epochs": 12, "patience": 1, "learning_rate": 3e-2, "averaging": 0.2, "batch_slices": 800}
+    chosen = TrainingSettings(**{**FAST.model_dump(), **changes})
+
+    def once() -> loop.Trained:
+        torch.manual_seed(seed)
+        network = Network(SMALL, 6, 4)
+        return train(network, toy(60, 0), toy(10, 1), Alphabet("abc"), chosen, noisy, 0, tmp_path)
+
+    first, again = once(), once()
+    assert first.progress.epoch < 12
+    assert again.progress.history == first.progress.history
+    assert all(torch.equal(first.weights[name], again.weights[name]) for name in first.weights)

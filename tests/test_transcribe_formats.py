@@ -238,3 +238,31 @@ def test_rows_carry_the_whole_hypothesis(model, sounds, tmp_path):
         assert scores == sorted(scores, reverse=True) and scores[0] < 0
         places = [place for part in row["characters"] for place in (part["start"], part["end"])]
         assert places == sorted(places) and row["language_score"] == 0
+
+
+def test_a_later_call_writes_over_no_other_input_s_file(model: Path, sounds: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert call(model, sounds / "a", "-f", "srt", "-o", out) == 0
+    before = (out / "x.srt").read_bytes()
+    with pytest.raises(GlyphoneError, match=r"x\.srt: is the transcript of .*a/x\.wav"):
+        call(model, sounds / "b", "-f", "srt", "-o", out)
+    assert (out / "x.srt").read_bytes() == before
+    assert call(model, sounds / "a", "-o", tmp_path / "all.ctm") == 0
+    with pytest.raises(GlyphoneError, match=r"all\.ctm: x is .*a/x\.wav there"):
+        call(model, sounds / "b", "-o", tmp_path / "all.ctm")
+
+
+def test_an_input_that_is_again_what_it_was_is_written_again(model: Path, sounds: Path, tmp_path: Path) -> None:
+    sound, found = tmp_path / "t.wav", []
+    for name in ("one.wav", "b/x.wav", "one.wav"):
+        shutil.copyfile(sounds / name, sound)
+        assert call(model, sound, "-o", tmp_path / "t.srt") == 0
+        found.append((tmp_path / "t.srt").read_text(encoding="utf-8"))
+    assert found[0] == found[2] != found[1]
+
+
+def test_single_files_of_one_folder_are_apart(model: Path, sounds: Path, tmp_path: Path) -> None:
+    beam = ("--engine", "beam", "--beam-width", 4)
+    assert call(model, sounds / "one.wav", "-o", tmp_path / "greedy.srt") == 0
+    assert call(model, sounds / "one.wav", "-o", tmp_path / "beam.srt", *beam) == 0
+    assert call(model, sounds / "one.wav", "-o", tmp_path / "greedy.srt") == 0

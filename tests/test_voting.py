@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from common.alphabet import Alphabet
 from common.calibration import UNCALIBRATED, Calibration, Scale
 from common.decoding import DecodingSettings, decode
+from common.decoding.decoder import Decoder
 from common.decoding.hypothesis import Hypothesis, Symbol, geometric_mean, readable, words_of
 from common.edits import count_characters
 from common.voting.election import elect, joint_confidence, winner
@@ -20,6 +21,7 @@ from common.voting.multiple_alignment import GAP, align_texts
 from common.voting.placing import places_of
 from common.voting.poll import Poll, Voter
 from common.voting.slots import Slot, slots_of, text_of
+from tests.test_bidi import emissions_of as peaked
 
 LETTERS = "ab c"
 ALPHABET = Alphabet(sorted(set(LETTERS)))
@@ -282,3 +284,14 @@ def test_silence_is_as_sure_as_those_who_keep_it():
     blank[:, 0] = -0.1
     result = poll(2, engine="greedy").vote([blank, blank])
     assert result.text == "" and result.words == () and result.confidence == pytest.approx(math.exp(-0.1))
+
+
+def test_a_voted_line_from_right_to_left_has_the_places_of_its_characters() -> None:
+    alphabet = Alphabet("אבגד", "rtl")
+    right, wrong = (peaked(alphabet.encode(text), len(alphabet)) for text in ("אבגד", "בבגד"))
+    poll = Poll((Voter(alphabet, Decoder(alphabet, DecodingSettings()), UNCALIBRATED),) * 3)
+    voted, alone = poll.vote([wrong, right, right]), poll.each([wrong, right, right])[1]
+    assert voted.text == alone.text == "אבגד"
+    starts = [symbol.start for symbol in voted.symbols]
+    assert starts == sorted(starts, reverse=True)
+    assert starts[1:] == [symbol.start for symbol in alone.symbols[1:]]

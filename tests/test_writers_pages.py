@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from pypxml import PageXML
 from pypxml.pagetype import PageType
 
-from common.writers import WRITERS
+from common.decoding.hypothesis import Hypothesis, Symbol, in_read_order, readable, words_of
+from common.writers import WRITERS, Transcript
+from common.writers.boxes import word_boxes
 from common.writers.transcript import is_right_to_left, printable, whole_spans
 from tests.writers_world import texts, transcript, transcripts, words_in
 
@@ -166,3 +168,16 @@ def test_whole_spans_move_by_no_more_than_they_must(pieces, limit, scale):
 def test_directions_and_what_files_cannot_hold():
     assert [is_right_to_left(text) for text in ("", "12 אב", "a אב", "دار", "(א")] == [False, True, False, True, True]
     assert printable("e\u0301\x00\u2029\ufffe\ud800\n") == "é" + "\ufffd" * 5
+
+
+@given(st.text("אבגד 12ab", max_size=12))
+def test_boxes_of_a_line_from_right_to_left_stand_where_its_characters_do(shown):
+    symbols = tuple(Symbol(each, 10.0 * place, 10.0 * place + 8, 0.9) for place, each in enumerate(shown))
+    hypothesis = readable(in_read_order(Hypothesis("", -1.0, 0.9, symbols, words_of(symbols))))
+    each = Transcript("a.png", "a", hypothesis, 10.0 * len(shown) + 1, 32.0)
+    found = [(box.text, box.left, box.right) for box in word_boxes(each)]
+    assert found == [(word.text, word.start, word.end) for word in hypothesis.words]
+    line = ElementTree.fromstring(WRITERS["px"]["alto"].write(each))
+    gaps = [part for part in line.iter() if part.tag.endswith("}SP")]
+    # Words of both directions may stand so that one lies between two others.
+    assert all(int(gap.get("WIDTH")) > 0 for gap in gaps) or any(character in shown for character in "12ab")

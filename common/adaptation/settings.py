@@ -16,6 +16,7 @@ class AdaptationSettings(BaseModel):
     # those that are heard in them at all: right for digits or commands, wrong where each sample says something else.
     match_prior: bool = False
     epochs: int = Field(3, ge=1, le=100)  # of each round
-    learning_rate: float = Field(3e-4, gt=0)  # at first; half a cosine over all rounds takes it to nothing
+    # At first; half a cosine over all rounds takes it to nothing.
+    learning_rate: float = Field(3e-4, gt=0, allow_inf_nan=False)
     # Groups with fewer samples are transcribed by the model as it is.
     min_samples: int = Field(10, ge=1)

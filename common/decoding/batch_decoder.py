@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ class CTCBeamDecoder:
         Raises:
             ValueError: an argument that is not allowed.
         """
-        if isinstance(labels, bytes) or not all(isinstance(label, str) for label in labels):
+        if isinstance(labels, bytes) or not isinstance(labels, Iterable) or not all(isinstance(x, str) for x in labels):
             raise ValueError("labels: a sequence of strings is needed")
         self._labels = list(labels)
         if not self._labels:
@@ -151,9 +151,10 @@ class CTCBeamDecoder:
         if seq_lens is None:
             lengths = [num_slices] * num_samples
         else:
-            lengths = [_integer("seq_lens", length, 0, num_slices) for length in _numpy(seq_lens, None).tolist()]
-            if len(lengths) != num_samples:
-                raise ValueError(f"seq_lens has {len(lengths)} entries for {num_samples} samples")
+            given = _numpy(seq_lens, None)
+            if given.shape != (num_samples,):
+                raise ValueError(f"seq_lens has shape {list(given.shape)}; [{num_samples}] is needed")
+            lengths = [_integer("seq_lens", length, 0, num_slices) for length in given.tolist()]
         return [self._one_emission(array[b, :length], b) for b, length in enumerate(lengths)], num_slices
 
     def _one_emission(self, sample: np.ndarray, number: int) -> np.ndarray:

@@ -63,6 +63,9 @@ class OnlineCTCBeamDecoder(CTCBeamDecoder):
                 twice, of another decoder, or of a stream that has ended. No state is changed then.
         """
         samples, _ = self._emissions(probs, seq_lens)
+        for name, value in (("states", states), ("is_eos_s", is_eos_s)):
+            if not hasattr(value, "__len__"):
+                raise ValueError(f"{name} is {value!r}; one a sample is needed")
         if not len(samples) == len(states) == len(is_eos_s):
             raise ValueError(
                 f"{len(samples)} samples, {len(states)} states and {len(is_eos_s)} ends: one each is needed"
@@ -70,7 +73,7 @@ class OnlineCTCBeamDecoder(CTCBeamDecoder):
         if len(set(map(id, states))) < len(states):
             raise ValueError("states: one stands twice; each stream needs its own")
         for b, state in enumerate(states):
-            if state.decoder is not self:
+            if getattr(state, "decoder", None) is not self:
                 raise ValueError(f"states: that of sample {b} was made for another decoder")
             if state.ended:
                 raise ValueError(f"states: the stream of sample {b} has ended; a new one needs a new DecoderState")

@@ -51,6 +51,13 @@ class DecodingSettings(BaseModel):
     # Engines beam and beam_lm; needs language.characters. None: the search's best text is the result.
     rescoring: RescoringSettings | None = None
 
+    @field_validator("hotwords")
+    @classmethod
+    def _are_single_words(cls, value: dict[str, float]) -> dict[str, float]:
+        if wrong := [word for word in value if word.split() != [word]]:
+            raise ValueError(f"{', '.join(map(repr, wrong))}: each must be one word, without blanks")
+        return value
+
     @field_validator("rescoring")
     @classmethod
     def _needs_a_beam(cls, value: RescoringSettings | None, info: ValidationInfo) -> RescoringSettings | None:

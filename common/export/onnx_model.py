@@ -1,5 +1,8 @@
 """A bundle's network as an ONNX model: slices and lengths in, log-probabilities and lengths out."""
 
+from collections.abc import Callable
+from functools import partial
+
 import onnx
 from torch import nn
 
@@ -30,7 +33,7 @@ def onnx_model(network: Network, settings: NetworkSettings, metadata: dict[str, 
     blocks = [block for block in network.blocks if isinstance(block, Block)]
     assert isinstance(network.encoder, RecurrentStack)
     x, out_lengths = front_end(graph, blocks, SLICES, LENGTHS)
-    x = recurrent_stack(graph, network.encoder, x, out_lengths)
+    x = recurrent_stack(graph, network.encoder, x, out_lengths, partial(_between, graph, network))
     logits = _linear(graph, network.head, x)
     graph.add("LogSoftmax", logits, axis=-1, name=LOG_PROBS)
     graph.add("Identity", out_lengths, name=OUT_LENGTHS)
@@ -57,6 +60,14 @@ def metadata_of(bundle: Bundle) -> dict[str, str]:
             "licences": {name: corpus.get("licence", "") for name, corpus in corpora.items()},
         }.items()
     }
+
+
+def _between(graph: Graph, network: Network, number: int, x: str, last: Callable[[str], str]) -> str:
+    """What the layer behind layer ``number`` reads: with self-conditioning its output and what the head makes of it."""
+    if network.condition is None or number not in network.intermediate_layers:
+        return x
+    read = graph.add("Softmax", _linear(graph, network.head, last(x)), axis=-1)
+    return graph.add("Add", x, _linear(graph, network.condition, read))
 
 
 def _linear(graph: Graph, layer: nn.Linear, x: str) -> str:

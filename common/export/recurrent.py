@@ -5,6 +5,8 @@ reset, hidden, and peepholes input, output, forget. ``sequence_lens`` keeps padd
 round within each sample's own length.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -44,16 +46,20 @@ def refuse_unknown(settings: NetworkSettings) -> None:
         raise GlyphoneError(f"network.zoneout {settings.zoneout}: ONNX's recurrent operators have none; allowed: 0")
 
 
-def recurrent_stack(graph: Graph, stack: RecurrentStack, x: str, lengths: str) -> str:
+# (number of a layer, its output, what ends the stack) → what the next layer reads: ``common.recurrent.between``.
+Look = Callable[[int, str, Callable[[str], str]], str]
+
+
+def recurrent_stack(graph: Graph, stack: RecurrentStack, x: str, lengths: str, between: Look) -> str:
     """x [B, T, F], lengths int64 [B] → [B, T, D · H]."""
     lengths = graph.add("Cast", lengths, to=INT32)
-    for norm, layer in zip(stack.norms, stack.layers, strict=False):
+    last = stack.norms[-1]
+    assert isinstance(last, nn.LayerNorm)
+    for number, (norm, layer) in enumerate(zip(stack.norms, stack.layers, strict=False), 1):
         assert isinstance(layer, RecurrentLayer) and isinstance(norm, nn.LayerNorm)
         y = _layer(graph, layer, normalised(graph, norm, x), lengths)
         residual = stack.residual and norm.normalized_shape[0] == layer.num_outputs
-        x = graph.add("Add", x, y) if residual else y
-    last = stack.norms[-1]
-    assert isinstance(last, nn.LayerNorm)
+        x = between(number, graph.add("Add", x, y) if residual else y, partial(normalised, graph, last))
     return normalised(graph, last, x)
 
 

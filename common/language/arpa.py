@@ -1,5 +1,6 @@
 """ARPA files of n-grams of any order, plain or gzip: read with the line named where one is wrong, and written."""
 
+import codecs
 import gzip
 import io
 import math
@@ -51,6 +52,8 @@ class _Reader:
     def _stripped(self, file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
         for line in file:
             self.number += 1
+            if self.number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
             if content := line.strip(b" \t\r\n\x00"):
                 yield content
 
@@ -83,6 +86,8 @@ class _Reader:
             places.append(lines)
         if line != b"\\end\\":
             raise self._error(f"{_shown(line)}: \\end\\ is needed here")
+        for _ in self._lines:  # to the file's end, where gzip compares its checksum
+            pass
         try:
             return build([self._text(token) for token in numbers], levels)
         except DuplicateError as error:

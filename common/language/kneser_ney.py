@@ -82,7 +82,7 @@ def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], np.ndarray
         stream.append(1)
         for token in sentence:
             number = numbers.setdefault(token, len(numbers))
-            if number < 3 or (number == len(numbers) - 1 and token.encode().split() != [token.encode()]):
+            if number < 3 or (number == len(numbers) - 1 and not _can_be_written(token)):
                 raise LanguageError(
                     f"text {line}: the token {token!r} cannot be learned: it is empty, blank or a marker"
                 )
@@ -97,6 +97,11 @@ def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], np.ndarray
     renumbered[[numbers[token] for token in ordered]] = np.arange(len(tokens))
     starts = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
     return ordered, renumbered[np.array(stream, np.int64)], np.arange(len(stream)) - starts
+
+
+def _can_be_written(token: str) -> bool:
+    """Whether an ARPA file gives it back: <UNK> is read as <unk>, and NUL is a blank at a line's end."""
+    return token != UNKNOWN.upper() and "\0" not in token and token.encode().split() == [token.encode()]
 
 
 @dataclass(frozen=True)

@@ -45,25 +45,18 @@ def forward(x, valid, scale, shift, window, y, picked, place):
 
 
 @kernel
-def gradient_sums(picked, place, gradient, like, total, products):
+def gradient_sums(picked, place, gradient, total, products):
     """Add the gradient behind the ReLU, and its product with x, to ``total`` and ``products`` [F' · C], float64."""
     width = picked.shape[2]
-    part, part_products = np.zeros(width, like.dtype), np.zeros(width, like.dtype)
     for b in range(picked.shape[0]):
-        part[:] = 0
-        part_products[:] = 0
         for t in range(picked.shape[1]):
             row, where, slope = picked[b, t], place[b, t], gradient[b, t]
             for j in range(width):
                 g = widen(slope[j])
-                part[j] += g if where[j] != NONE else ZERO
+                total[j] += g if where[j] != NONE else ZERO
             for j in range(width):
                 g = widen(slope[j]) * widen(row[j])
-                part_products[j] += g if where[j] != NONE else ZERO
-        for j in range(width):
-            total[j] += part[j]
-        for j in range(width):
-            products[j] += part_products[j]
+                products[j] += g if where[j] != NONE else ZERO
 
 
 @kernel

@@ -153,7 +153,7 @@ def train(
     machine = Machine(network, optimizer, settings, precision, group, memory, objective)
     feed.expect(progress.step)
 
-    while progress.epoch < settings.epochs:
+    while progress.epoch < settings.epochs and not _enough(progress, settings):
         plan = feed.plans[progress.epoch]
         epoch = progress.epoch
         hidden = None if group.rank == 0 else True
@@ -210,9 +210,8 @@ def train(
             f"{errors.loss:.3f}, WER {errors.word_error_rate:.4f}, CER {errors.character_error_rate:.4f}, "
             f"{progress.seconds:.0f} s"
         )
-        if settings.patience and epoch - progress.best_epoch >= settings.patience:
+        if _enough(progress, settings):
             say(f"no better validation error for {settings.patience} epochs: stopping early")
-            break
     leave(group)
     return Trained(
         weights=best,
@@ -224,6 +223,11 @@ def train(
         memory=memory,
         peak_bytes=highest_bytes(device),
     )
+
+
+def _enough(progress: Progress, settings: TrainingSettings) -> bool:
+    """Whether to stop early; asked before each epoch, since a state that was saved then may be gone on with."""
+    return bool(settings.patience) and progress.epoch - 1 - progress.best_epoch >= settings.patience
 
 
 def _objective(settings: TrainingSettings, network: Network, seed: int) -> Objective:

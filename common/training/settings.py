@@ -1,6 +1,6 @@
 """Settings of training."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -42,7 +42,7 @@ class TrainingSettings(BaseModel):
     averaging: float = Field(0.998, ge=0, lt=1)  # decay a step of the exponential average of the weights; 0 is off
     patience: int = Field(0, ge=0)  # epochs without a better validation error before an early stop; 0 is off
     # Samples drawn anew for each epoch, by corpus; a corpus that is not named is used whole.
-    draw: dict[str, int] = {}
+    draw: dict[str, Annotated[int, Field(ge=1)]] = {}
     # Share of an epoch's samples that go on with another random training sample, of the same group (speaker, book)
     # where it has others, else of the same corpus; texts are joined by a space, if the alphabet has one. 0 is off.
     joined: float = Field(0.0, ge=0, le=1)

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from common.alphabet import BLANK, Alphabet
+from common.bidi import shown_order
 from common.decoding.alignment import align
 
 Span = tuple[float, float]
@@ -22,15 +23,20 @@ def places_of(log_probs: np.ndarray, text: str, alphabet: Alphabet) -> tuple[lis
     Args:
         log_probs: float32 [T, V] of the model whose places are wanted.
     """
-    known = [character for character in text if not alphabet.unknown(character)]
-    labels = alphabet.encode("".join(known))
+    # Slices go from left to right, whichever way the text is read.
+    order = shown_order(text) if alphabet.direction == "rtl" else list(range(len(text)))
+    is_known = [not alphabet.unknown(text[place]) for place in order]
+    labels = [alphabet.encode(text[place])[0] for place, known in zip(order, is_known, strict=True) if known]
+    score = -math.inf
     try:
         spans = align(log_probs, labels)
     except ValueError:
-        return _shared(0, len(log_probs), len(text)), -math.inf
-    if len(known) == len(text):
-        return [(float(start), float(end)) for start, end in spans], _path_score(log_probs, labels, spans)
-    return _around(spans, [not alphabet.unknown(character) for character in text], len(log_probs)), -math.inf
+        places = _shared(0, len(log_probs), len(text))
+    else:
+        places = _around(spans, is_known, len(log_probs))
+        if all(is_known):
+            score = _path_score(log_probs, labels, spans)
+    return [span for _, span in sorted(zip(order, places, strict=True))], score
 
 
 def _path_score(log_probs: np.ndarray, labels: Sequence[int], spans: Sequence[tuple[int, int]]) -> float:

@@ -34,7 +34,8 @@ def write(transcript: Transcript) -> str:
             line.set("BASEDIRECTION", "rtl")
         for number, word in enumerate(words, 1):
             if number > 1:
-                gap = (words[number - 2].right, word.left)
+                one, other = sorted((words[number - 2], word), key=lambda each: each.left)
+                gap = (one.right, other.left)
                 SubElement(line, "SP", _place(*gap, height))
             name = f"word_{number}"
             string = SubElement(line, "String", {"ID": name, "CONTENT": word.text, "WC": f"{word.confidence:.4f}"})

@@ -21,14 +21,18 @@ class WordBox(Box):
 
 
 def word_boxes(transcript: Transcript) -> list[WordBox]:
-    """The words of a picture, left to right, each around its characters."""
+    """The words of a picture in the order in which they are read, each around its characters."""
     pairs = words_of(transcript)
     characters = [symbol for _, symbols in pairs for symbol in symbols]
-    spans = iter(whole_spans([(each.start, each.end) for each in characters], 1, size(transcript)[0]))
+    # A line that reads from right to left has its first characters at the right.
+    order = sorted(range(len(characters)), key=lambda place: (characters[place].start, characters[place].end))
+    placed = whole_spans([(characters[place].start, characters[place].end) for place in order], 1, size(transcript)[0])
+    spans = iter([span for _, span in sorted(zip(order, placed, strict=True))])
     boxes = []
     for word, symbols in pairs:
         own = tuple(Box(each.text, *next(spans), each.confidence) for each in symbols)
-        boxes.append(WordBox(word.text, own[0].left, own[-1].right, word.confidence, own))
+        left, right = min(each.left for each in own), max(each.right for each in own)
+        boxes.append(WordBox(word.text, left, right, word.confidence, own))
     return boxes
 
 

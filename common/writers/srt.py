@@ -1,5 +1,7 @@
 """SubRip subtitles. The format has no escapes: an arrow in a text, which would look like times, loses a dash."""
 
+import re
+
 from common.writers.cues import clock, cues
 from common.writers.transcript import Transcript
 
@@ -14,4 +16,4 @@ def write(transcript: Transcript) -> str:
 
 
 def _safe(line: str) -> str:
-    return line.replace("-->", "->")
+    return re.sub("-{2,}>", "->", line)

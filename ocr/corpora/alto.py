@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from common.errors import GlyphoneError
-from common.manifest import group_of
+from common.grouping import group_of
 from common.modality import CorpusReader
 from common.samples import Sample
 from ocr import xml

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common.errors import GlyphoneError
-from common.manifest import FolderSettings, file_groups, group_of, split_of_folder
+from common.grouping import file_groups, group_of, split_of_folder
+from common.manifest import FolderSettings
 from common.modality import CorpusReader
 from common.samples import Sample
 from common.tables import read_text

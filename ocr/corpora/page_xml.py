@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from common.errors import GlyphoneError
-from common.manifest import checked_pattern, group_of
+from common.grouping import checked_pattern, group_of
 from common.modality import CorpusReader
 from common.samples import Sample
 from ocr import xml

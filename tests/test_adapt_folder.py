@@ -1,0 +1,41 @@
+"""The folder that the command adapt writes: whole or not at all, from inputs of any name."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from common.errors import GlyphoneError
+from pipelines import adapt, explain
+from pipelines.recogniser import Recogniser
+from tests.bare_models import random_bundle, write_input
+
+
+def test_interrupted_while_writing_it_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sound = random_bundle(tmp_path / "model", "audio"), write_input(tmp_path, "audio")
+    call = [str(model), str(sound), "-o", str(tmp_path / "new"), "--rounds", "1"]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("common.bundle.write_json", interrupt)
+        adapt.main(call)
+    assert not (tmp_path / "new").exists()
+    assert adapt.main(call) == 0
+    Recogniser.load(tmp_path / "new", "cpu")
+
+
+def test_an_endless_learning_rate_is_refused(tmp_path: Path) -> None:
+    model, sound = random_bundle(tmp_path / "model", "audio"), write_input(tmp_path, "audio")
+    with pytest.raises(GlyphoneError, match="--learning-rate inf"):
+        adapt.main([str(model), str(sound), "-o", str(tmp_path / "new"), "--learning-rate", "inf"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_name_that_is_not_utf8(tmp_path: Path) -> None:
+    model, sound = random_bundle(tmp_path / "model", "audio"), write_input(tmp_path, "audio")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    Path(odd).write_bytes(sound.read_bytes())
+    assert adapt.main([str(model), odd, "-o", str(tmp_path / "new"), "--rounds", "1"]) == 0
+    assert explain.main([str(model), odd, "-o", str(tmp_path / "e.html")]) == 0
