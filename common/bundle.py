@@ -16,8 +16,17 @@ from common.files import read_json, write_bytes, write_json, write_text
 from common.network import Network, NetworkSettings
 
 FORMAT_VERSION = 1
-# Fields of the description that a Bundle carries as they stand.
-FIELDS = ("modality", "slice_settings", "text_settings", "num_features", "step", "unit", "summary")
+# Fields of the description that a Bundle carries as they stand, and what they are.
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "modality": str,
+    "slice_settings": dict,
+    "text_settings": dict,
+    "num_features": int,
+    "step": (int, float),
+    "unit": str,
+    "summary": dict,
+}
+FIELDS = tuple(TYPES)
 WEIGHTS, DESCRIPTION, CARD = "model.safetensors", "bundle.json", "README.md"
 
 
@@ -114,6 +123,9 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
     if verify and hashlib.sha256(path.read_bytes()).hexdigest() != description.get("weights_sha256"):
         raise BundleError(f"{path}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
     try:
+        for key, kind in TYPES.items():
+            if not isinstance(description[key], kind):
+                raise TypeError(f"{key} is {description[key]!r}")
         alphabet = Alphabet(description["alphabet"], description["text_settings"].get("direction", "ltr"))
         network = Network(NetworkSettings(**description["network"]), description["num_features"], len(alphabet))
         network.load_state_dict(load_file(path))

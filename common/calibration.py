@@ -61,6 +61,8 @@ class Calibration:
         """
         if description is None:
             return cls()
+        if not isinstance(description, Mapping):
+            raise TypeError(f"calibration is {description!r}")
         scales = [Scale(float(each["slope"]), float(each["offset"])) for each in map(description.__getitem__, KINDS)]
         if not all(scale.slope > 0 and math.isfinite(scale.slope + scale.offset) for scale in scales):
             raise ValueError("calibration: slope and offset must be finite, slope above 0")

@@ -8,8 +8,10 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from common.errors import GlyphoneError, run
 
@@ -24,18 +26,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output.suffix.lower() not in SUFFIXES:
         raise GlyphoneError(f"{options.output}: the page's name must end in {', '.join(SUFFIXES)}")
     # Heavy libraries only from here on: --help answers at once.
+    from common.archive import unpacked
     from common.explanation.content import explain
     from common.explanation.page import html, markdown, standalone
     from common.files import write_text
 
-    given = _read(options.model, options.file, options.start, options.end)
-    others = [_read(Path(model), Path(file), None, None) for model, file in options.beside]
-    content = explain(given, others, _command(options))
+    with ExitStack() as stack:
+        first, *others = (
+            (stack.enter_context(unpacked(model)), Path(file))
+            for model, file in [(options.model, options.file), *options.beside]
+        )
+        given = _read(*first, options.start, options.end)
+        beside = [_read(*each, None, None) for each in others]
+    content = explain(given, beside, _command(options))
     if options.output.suffix.lower() == ".md":
         prefix = f"images/{options.output.stem}-"
         for name, figure in content["figures"].items():
             write_text(options.output.parent / f"{prefix}{name}.svg", standalone(figure))
-        write_text(options.output, markdown(content, prefix))
+        write_text(options.output, markdown(content, quote(prefix)))
     else:
         write_text(options.output, html(content))
     print(f"{options.file}: {options.output}", file=sys.stderr)
@@ -46,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.explain", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder or archive, e.g. models/audio")
     parser.add_argument("file", metavar="FILE", type=Path, help="sound or picture, of the model's modality")
     parser.add_argument(
         "-o", "--output", metavar="OUT", type=Path, default=Path("explanation.html"), help="the page (%(default)s)"

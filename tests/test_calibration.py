@@ -247,6 +247,7 @@ def test_a_bundle_carries_its_calibration(folder):
         ({"characters": {"slope": -1, "offset": 0}, "words": {"slope": 1, "offset": 0}}, False),
         ({"characters": {"slope": "steep", "offset": 0}, "words": {"slope": 1, "offset": 0}}, False),
         ([], False),
+        (3, False),
     ],
 )
 def test_bundles_without_and_with_a_wrong_one(folder, calibration, is_read):
@@ -259,3 +260,14 @@ def test_bundles_without_and_with_a_wrong_one(folder, calibration, is_read):
     else:
         with pytest.raises(BundleError, match="not a whole bundle"):
             read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("text_settings", []), ("slice_settings", []), ("step", "x"), ("summary", 3), ("modality", None)]
+)
+def test_a_description_of_a_wrong_kind_is_one_line(folder, key, value):
+    path = folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {key: value}), "utf-8")
+    with pytest.raises(BundleError, match=f"not a whole bundle: TypeError: {key} is") as caught:
+        read_bundle(folder)
+    assert "\n" not in str(caught.value)

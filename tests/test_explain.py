@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import soundfile
 import torch
 
+from common.archive import write_zip
 from common.bundle import write_bundle
 from common.errors import GlyphoneError
 from common.explanation.parameters import arrays, rows_of_table
@@ -164,6 +166,18 @@ def test_a_file_in_which_nothing_is_read(world, tmp_path):
     explain.main([str(model), str(world / "word.png"), "-o", str(tmp_path / "out.html")])
     text = Reader((tmp_path / "out.html").read_text(encoding="utf-8")).text
     assert re.search(r"The model read:\s+nothing\.", text) and "all paths of\nits text together 1;" in text
+
+
+def test_an_archive_is_explained_as_its_folder(world, tmp_path):
+    files = {path.name: path.read_bytes() for path in (world / "ocr").iterdir()}
+    write_zip(tmp_path / "ocr.zip", "ocr", files)
+    pages = []
+    for model in (world / "ocr", tmp_path / "ocr.zip"):
+        assert explain.main([str(model), str(world / "word.png"), "-o", str(tmp_path / "a page.md")]) == 0
+        pages.append((tmp_path / "a page.md").read_text(encoding="utf-8").replace(str(model), "MODEL"))
+    assert pages[0] == pages[1]
+    links = re.findall(r"\]\((images/[^)]*)\)", pages[0])
+    assert links and all(re.fullmatch(r"\S+", link) and (tmp_path / unquote(link)).is_file() for link in links)
 
 
 def test_bad_input_ends_in_one_line(world, tmp_path):
