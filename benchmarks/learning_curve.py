@@ -74,7 +74,7 @@ def run() -> Result:
     for recipe in recipes:
         rows[recipe] = curve(folder, recipe, numbers, minutes, more)
         show(recipe, rows[recipe])
-    first = rows[recipes[0]][0]
+    first = min(rows[recipes[0]], key=lambda row: row["samples"])
     value = first["pretrained_cer"] / first["fresh_cer"] if first["fresh_cer"] else 1.0
     return Result(value, "ratio", False, {"curves": rows, "minutes": minutes, "settings": more, "seed": 1})
 

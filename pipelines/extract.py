@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from common.alphabet import needed_slices
-from common.errors import SampleError, run
+from common.errors import GlyphoneError, SampleError, run
 from common.mapping import map_ordered
 from common.samples import SPLITS, Rejection, Sample, check_rejected_share, read_samples, write_rejections
 from common.store import StoreWriter, halve
@@ -116,6 +116,10 @@ def extract(name: str, folder: Path, num_workers: int | None = None, cluster: st
     rejected = folder / "slices" / "rejected.jsonl"
     write_rejections(rejected, rejections)
     check_rejected_share(len(rejections), len(samples), chosen.extract.max_rejected, rejected)
+    lost = {each.id for each in rejections if each.split != "test"}  # of a test sample its errors are counted
+    left = {each.split for each in samples if each.id not in lost}
+    if empty := [split for split in SPLITS if split not in left]:
+        raise GlyphoneError(f"no usable sample for {', '.join(empty)}: all were rejected, {rejected} says why")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

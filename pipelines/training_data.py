@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import overload
@@ -28,7 +29,12 @@ UNDECISIVE: dict[str, bool | set[str]] = {
     "stream": {"num_workers"},
 }
 # What decides the weights beside settings and data; a checkpoint of other code is never gone on with.
-CODE = ("common/network*.py", "common/normalisation.py", "common/recurrent/*.py", "common/training/*.py")
+CODE = (
+    *("common/network*.py", "common/normalisation.py", "common/recurrent/*.py", "common/training/*.py"),
+    # What a label means and what is drawn; which epoch is the best.
+    *("common/alphabet.py", "common/bidi.py", "common/modality.py"),
+    *("common/emissions.py", "common/decoding/greedy.py", "common/edits.py", "common/scoring.py"),
+)
 
 
 class Matrices(Sequence[np.ndarray]):
@@ -130,7 +136,12 @@ def state_folder(
     )
     folder = (STATE / name if section == "training" else STATE / section / name) / key
     folder.mkdir(parents=True, exist_ok=True)
-    others = [each for each in folder.parent.iterdir() if each != folder]
-    for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT_STATES - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)  # another process may do the same
+    # Another process may remove the same ones meanwhile.
+    others = {}
+    for each in folder.parent.iterdir():
+        with suppress(FileNotFoundError):
+            others[each] = each.stat().st_mtime
+    del others[folder]
+    for old in sorted(others, key=others.__getitem__, reverse=True)[KEPT_STATES - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
     return folder

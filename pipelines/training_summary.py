@@ -30,7 +30,11 @@ def describe(
 ) -> dict[str, Any]:
     """The description that ``common.bundle`` writes; equal trainings give equal descriptions, so no times are in it."""
     best = trained.progress.history[trained.progress.best_epoch]
-    corpora = Counter(splits["train"].corpora)
+    train = splits["train"]
+    seen = len(train.ids)
+    if train.stream is not None:  # what an early stop left unmade does not count
+        seen = train.stream.first + train.stream.num_samples * trained.progress.epoch
+    corpora = Counter(train.corpora[:seen])
     return {
         "modality": name,
         "alphabet": list(alphabet.symbols),
@@ -46,8 +50,8 @@ def describe(
                 for corpus, count in sorted(corpora.items())
             },
             "samples_digest": metadata.samples_digest,
-            "training_samples": len(splits["train"].ids),
-            "training_units": round(float(splits["train"].lengths.sum()) * metadata.step, 3),
+            "training_samples": seen,
+            "training_units": round(float(train.lengths[:seen].sum()) * metadata.step, 3),
             "validation_samples": len(splits["validation"].ids),
             "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
             "epochs": trained.progress.epoch,

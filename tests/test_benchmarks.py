@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -327,3 +328,17 @@ def test_settings_of_a_learning_curve_are_read_and_mistakes_named() -> None:
     for function, text in ((learning_curve.numbers_of, "many"), (learning_curve.settings_of, "epochs")):
         with pytest.raises(GlyphoneError, match=f"'{text}': allowed are"):
             function(text)
+
+
+def test_the_value_of_a_learning_curve_is_of_the_smallest_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {0: (0.10, 0.10), 125: (0.50, 0.25)}
+
+    def curve(folder: object, recipe: str, numbers: tuple[int, ...], *_: object) -> list[dict[str, Any]]:
+        keys = ("samples", "epochs", "fresh_cer", "pretrained_cer")
+        return [dict(zip(keys, (number or 900, 1, *rates[number]), strict=True)) for number in numbers]
+
+    monkeypatch.setenv("GLYPHONE_CURVE", "an4")
+    monkeypatch.setenv("GLYPHONE_CURVE_SAMPLES", "0,125")
+    monkeypatch.setattr(learning_curve, "workspace", lambda name: None)
+    monkeypatch.setattr(learning_curve, "curve", curve)
+    assert learning_curve.run().value == 0.5

@@ -16,7 +16,8 @@ from common.files import read_jsonl
 from common.samples import SPLITS, Sample, write_samples
 from common.store import Store
 from pipelines.extract import extract
-from tests.toy.workspace import enter_workspace, manifest, write_corpus, write_params
+from pipelines.prepare import prepare
+from tests.toy.workspace import enter_workspace, manifest, rows, write_corpus, write_params
 
 ROOT = Path(__file__).parent.parent
 DATA = Path("data/toy")
@@ -155,3 +156,20 @@ def test_killed_at_any_instant_it_leaves_no_half_file(tmp_path: Path, monkeypatc
     extract("toy", DATA, num_workers=1)
     for name, content in whole.items():
         assert (DATA / "slices" / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("short", ["validation", "train"])
+def test_a_split_of_which_nothing_is_left_is_refused(
+    short: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = enter_workspace(tmp_path, monkeypatch)
+    many = "test" if short == "train" else "train"
+    (other,) = {"train", "validation", "test"} - {short, many}
+    good = rows(10, 4, split=many)
+    good += [{"id": "o", "path": "o.numbers", "text": "ab", "group": "o", "numbers": "8 0 3 4", "split": other}]
+    bad = {"id": "v", "path": "v.numbers", "text": "abababab", "group": "v", "numbers": "9 9", "split": short}
+    write_corpus(folder / "corpus", [*good, bad])
+    write_params(folder, [manifest()])
+    prepare("toy", Path("data/toy"), 1)
+    with pytest.raises(GlyphoneError, match=f"no usable sample for {short}: all were rejected"):
+        extract("toy", Path("data/toy"), 1)

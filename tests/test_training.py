@@ -121,6 +121,9 @@ def test_early_stop_keeps_the_best(tmp_path):
     errors = [row["validation_cer"] for row in trained.progress.history]
     assert trained.progress.epoch < 40
     assert errors.index(min(errors)) == trained.progress.best_epoch
+    plans = [plan_epoch(np.arange(160), toy(160, 0).lengths, FAST, 7, epoch) for epoch in range(trained.progress.epoch)]
+    shares = [padding_share(plan, toy(160, 0).lengths) for plan in plans]
+    assert trained.progress.padding == pytest.approx(np.mean(shares))
 
 
 def test_a_loss_that_is_no_number_names_its_samples(tmp_path, capsys):

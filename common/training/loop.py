@@ -200,7 +200,8 @@ def train(
         if not best or errors.character_error_rate < progress.best_error:
             progress.best_error, progress.best_epoch = errors.character_error_rate, epoch
             best = {name: tensor.detach().cpu().clone() for name, tensor in averaged.state_dict().items()}
-        progress.padding += padding_share(plan, feed.joins[epoch].lengths) / settings.epochs
+        share = padding_share(plan, feed.joins[epoch].lengths)
+        progress.padding += (share - progress.padding) / (epoch + 1)
         progress.seconds += time.monotonic() - started
         progress.epoch, progress.batch, progress.loss_sum, progress.loss_labels = epoch + 1, 0, 0.0, 0
         save()
