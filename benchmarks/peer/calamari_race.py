@@ -6,7 +6,7 @@ of line images with ``.gt.txt`` beside them; ``network`` is one that calamari ha
 
 Prints the texts of the validation and test lines by the weights with the best validation accuracy, and what the
 training did. All else is as ``calamari-train`` has it by default, but that it stops at the time and not early, and that
-one process prepares lines instead of eight.
+lines are prepared in its own process: beside one core, starting others takes longer than it saves.
 """
 
 import json
