@@ -86,6 +86,11 @@ def contents(model: Path, results: Path, name: str, command: str | None, commit:
                 f"{results / RESULTS[1]}: {key} is {training.get(key)}, of {model} it is "
                 f"{description['summary'].get(key)}: these are not the results of this model"
             )
+    if metrics.get("weights_sha256", description["weights_sha256"]) != description["weights_sha256"]:
+        raise GlyphoneError(
+            f"{results / RESULTS[0]}: of other weights than those of {model} (another seed or data, or adapted since): "
+            "these are not the results of this model"
+        )
     language = sorted(path for path in (model / LANGUAGE_FOLDER).glob("*") if path.is_file())
     paths = {each: model / each for each in (WEIGHTS, DESCRIPTION)}
     paths |= {f"{LANGUAGE_FOLDER}/{path.name}": path for path in language if not path.name.startswith(".")}

@@ -67,7 +67,9 @@ def _what_it_reads(description: Mapping[str, Any]) -> Iterator[str]:
 
 def _new_texts(metrics: Mapping[str, Any]) -> Iterator[str]:
     slices = metrics.get("by_transcript", {})
-    seen, unseen = (slices.get(name, {}).get("words", {}).get("rate") for name in ("seen", "unseen"))
+    seen, unseen = (
+        slices[name]["words"]["rate"] if slices.get(name, {}).get("samples") else None for name in ("seen", "unseen")
+    )
     if seen is not None and unseen is not None and unseen > seen:
         yield (
             f"Of words in transcripts that also stand in training it errs {seen:.3f}, of those in new ones "

@@ -3,7 +3,7 @@
 import argparse
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from pipelines.warm_model import model_digest, warm_start_folder
 
 RECIPES = Path("recipes")
 DEFAULT = RECIPES / "default.yaml"
+# Keys that this program fills in itself.
+FILLED_IN = {"listing", "text_digest", "warm_start_digest", "voters_digest"}
 # Key of a recipe: the one that it is laid over, if not the default.
 BASE = "extends"
 # The reader of corpora that are made and not read: it needs no folder.
@@ -182,6 +184,27 @@ def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
         write_text(path, new)
 
 
+def say_replaced(tree: Mapping[str, Any], path: str | Path = PARAMS) -> None:
+    """Name on standard error what a person changed since the same recipe was written, and what it becomes now."""
+    if not Path(path).is_file():
+        return
+    before = load(path)
+    if before.get("recipe") == tree.get("recipe"):
+        for line in _replaced(before, tree):
+            print(f"{path}: {line}, as the recipe says; without a recipe's name your settings stay", file=sys.stderr)
+
+
+def _replaced(old: Any, new: Any, key: str = "") -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in sorted({*old, *new} - FILLED_IN):
+            yield from _replaced(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _replaced(one, other, f"{key}.{number}")
+    elif old != new:
+        yield f"{key}: {old!r} becomes {new!r}"
+
+
 def targets(tree: Mapping[str, Any]) -> str:
     """What to ask of ``dvc repro``: the last stage of every modality of the recipe."""
     return " ".join(f"report@{name}" for name in tree["modalities"])
@@ -210,6 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fill_text_digests(tree)
     fill_warm_start_digests(tree)
     fill_voters_digests(tree)
+    if not options.refresh:
+        say_replaced(tree)
     write_params(tree)
 
 

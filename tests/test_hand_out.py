@@ -14,11 +14,13 @@ from ruamel.yaml import YAML
 
 from benchmarks import models
 from common.archive import SUMS, sums_of, unpacked, write_zip
+from common.decoding import DecodingSettings
 from common.errors import GlyphoneError
 from common.files import write_json, write_text
 from common.scoring import ScoredRow, score
 from pipelines import adapt, hand_out, transcribe
 from pipelines.hand_out_card import code, rate, table
+from pipelines.hand_out_limits import limits
 from pipelines.recogniser import Recogniser
 from tests.bare_models import SUMMARY, random_bundle, write_input
 
@@ -242,3 +244,23 @@ def test_an_adapted_archive_keeps_no_digest_of_the_old_weights(made: tuple[Path,
     assert adapt.main([str(made[2]), str(sound), "-o", str(new), "--rounds", "1"]) == 0
     names = {path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()}
     assert names == {"README.md", "bundle.json", "model.safetensors", "language/decoding.json"}
+
+
+def test_a_slice_without_samples_has_no_error_rate_in_the_card(made: tuple[Path, Path, Path]) -> None:
+    rows = [ScoredRow(str(n), f"g{n}", "cab bed", "cab bad", False, n) for n in range(9)]
+    description = json.loads((made[0] / "bundle.json").read_text(encoding="utf-8"))
+    sentences = limits(description, score(rows, num_samples=50), [], DecodingSettings())
+    assert sentences and not any("errs 0.000" in sentence for sentence in sentences)
+
+
+def test_results_of_other_weights_are_refused(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", made[0])
+    own = json.loads((made[0] / "bundle.json").read_text(encoding="utf-8"))["weights_sha256"]
+    for digest, right in ((own, True), ("0" * 64, False)):
+        metrics = json.loads((results / "metrics.json").read_text(encoding="utf-8"))
+        write_json(results / "metrics.json", metrics | {"weights_sha256": digest})
+        if right:
+            hand_out.hand_out(made[0], results, tmp_path / "a.zip")
+        else:
+            with pytest.raises(GlyphoneError, match="of other weights than those of"):
+                hand_out.hand_out(made[0], results, tmp_path / "b.zip")

@@ -106,6 +106,17 @@ def test_refresh_keeps_edits_and_sees_a_changed_corpus(workspace: Path) -> None:
     assert params()["toy"]["corpora"][0]["listing"] != before
 
 
+def test_settings_that_a_recipe_takes_back_are_named(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["default"])
+    assert capsys.readouterr().err == ""
+    params = workspace / "params.yaml"
+    params.write_text(params.read_text("utf-8").replace("seed: 1", "seed: 7"), "utf-8")
+    main(["default"])
+    assert capsys.readouterr().err.startswith("params.yaml: seed: 7 becomes 1, as the recipe says")
+    main(["--refresh"])
+    assert capsys.readouterr().err == ""
+
+
 def test_refresh_without_params_takes_the_default(workspace: Path) -> None:
     main(["--refresh"])
     assert params()["recipe"] == "default"
