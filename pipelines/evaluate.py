@@ -50,7 +50,7 @@ def evaluate(name: str, device: str = "auto") -> None:
 
     chosen = settings.read(name, "seed", "decoding", "adaptation", "evaluate")
 
-    from common.bundle import read_bundle
+    from common.bundle import read_bundle, read_description
     from common.calibration import measure, no_observations
     from common.device import choose_device
     from common.files import write_json, write_jsonl, write_text
@@ -107,6 +107,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     metrics = tree(rows["test"])
     metrics["validation"] = tree(rows["validation"])
     metrics["calibration"] = {"test": measure(*observed["test"]), "validation": bundle.calibration_errors}
+    metrics["weights_sha256"] = read_description(model)["weights_sha256"]
     scores = scores_of(metrics)
     beside = {}
     if voters is not None:

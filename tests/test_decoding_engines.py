@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from common.alphabet import Alphabet
 from common.decoding import DecodingSettings, EmissionsError, beam, decode, in_units
+from common.decoding.decoder import fused
 from common.errors import GlyphoneError
+from common.language.folder import NO_LANGUAGE
 
 ALPHABET = Alphabet(" ab")
 ENGINES = ["greedy", "beam"]
@@ -190,3 +192,11 @@ def test_units():
 def test_settings_refuse(wrong):
     with pytest.raises(ValidationError):
         DecodingSettings(**wrong)
+
+
+@pytest.mark.parametrize(("word", "missing"), [("Ab", "A"), ("über", "e r ü")])
+def test_a_hotword_that_the_model_cannot_spell_is_refused(word, missing):
+    settings = DecodingSettings(engine="beam_lm", hotwords={word: 5.0})
+    with pytest.raises(GlyphoneError, match=f"the model writes no {missing}; write it as") as caught:
+        fused(ALPHABET, settings, NO_LANGUAGE)
+    assert "\n" not in str(caught.value)

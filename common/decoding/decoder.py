@@ -58,6 +58,10 @@ def fused(alphabet: Alphabet, settings: DecodingSettings, language: Language) ->
     words = None if settings.lexicon == "none" else language.words
     if settings.hotwords and alphabet.direction == "rtl":
         raise GlyphoneError("hotwords: not for a model of lines that read from right to left (text.direction rtl)")
+    for word in settings.hotwords:
+        if missing := sorted(set(word) - set("".join(alphabet.symbols))):
+            advice = "write it as section text leaves it (case: lower, …), in characters of the training texts"
+            raise GlyphoneError(f"hotwords: {word!r}: the model writes no {' '.join(missing)}; {advice}")
     if language.ngrams is None and not settings.hotwords:
         raise GlyphoneError(
             "engine beam_lm: there is no language model (language.unit is none) and there are no hotwords"
