@@ -54,7 +54,8 @@ def smooth_noise(shape: tuple[int, int], grid: tuple[int, int], generator: np.ra
 def warp(layers: np.ndarray, strength: Strength, generator: np.random.Generator) -> np.ndarray:
     """Turn, slant, tilt and bend layers alike: uint8 [H, W, C] → uint8 [H', W', C], cut to the last layer."""
     height, width = layers.shape[:2]
-    tilt = strength.perspective * height
+    # A quarter of the width at most: where corners of a narrow letter pass each other, it is torn in two.
+    tilt = min(strength.perspective * height, width / 4)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     moved: np.ndarray = corners + generator.uniform(-tilt, tilt, (4, 2)).astype(np.float32)
     moved[:, 0] += generator.normal(0, strength.slant / 2) * (height / 2 - corners[:, 1])

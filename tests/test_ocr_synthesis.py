@@ -14,6 +14,7 @@ from common.modality import generator
 from common.samples import SPLITS, Sample
 from ocr import fonts, glyphs, words
 from ocr.corpora.synthetic import READER, SyntheticSettings
+from ocr.distortions import STRENGTHS, warp
 from ocr.slices import SliceSettings, slices
 from ocr.synthesis import parse, path, synthesise
 from ocr.typesetting import CASES, Setting, case_of, ink
@@ -174,6 +175,14 @@ def test_clean_renders_are_legible_slices():
 def test_unknown_text_is_rendered_by_its_own_recipe():
     one, other = sample(text="AB"), replace(sample(text="AB"), split="test", group="x")
     assert np.array_equal(synthesise(one), synthesise(other))  # split and group are no part of the recipe
+
+
+def test_narrow_letters_stay_whole():
+    """An l or I of a scene, turned and tilted, has ink in every row between its ends."""
+    bar = np.full((40, 5, 3), 255, np.uint8)
+    for number in range(300):
+        turned = warp(bar, STRENGTHS["scene"], generator(number, "test", "bar"))[..., 0]
+        assert turned.shape[0] > 20 and turned.max(axis=1).min() > 40, number
 
 
 def test_small_and_great_letters_differ_in_whole_lines():
