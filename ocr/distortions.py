@@ -106,7 +106,7 @@ def ground(
         elif kind == 2:  # grain
             result += depth / 2 * smooth_noise(shape, (max(4, height // 3), max(4, width // 3)), generator)
         else:  # slats, bricks, a screen's lines
-            period = float(generator.uniform(4, height))
+            period = float(generator.uniform(4, max(4, height)))
             slope = float(generator.uniform(-0.5, 0.5)) if generator.random() < 0.5 else 20.0
             rows, columns = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None]
             phase = (rows + slope * columns) * np.float32(2 * np.pi / period / max(1.0, abs(slope)))
@@ -119,7 +119,7 @@ def ground(
             if generator.random() < 0.5:
                 cv2.line(result, start, end, shade, int(generator.integers(1, 4)))
             else:
-                top = 0 if generator.random() < 0.5 else height - int(generator.integers(1, 1 + height // 6))
+                top = 0 if generator.random() < 0.5 else height - int(generator.integers(1, 1 + max(1, height // 6)))
                 cv2.rectangle(result, (start[0], top), (end[0], top + height // 6), shade, -1)
     return result
 

@@ -14,7 +14,7 @@ from common.modality import generator
 from common.samples import SPLITS, Sample
 from ocr import fonts, glyphs, words
 from ocr.corpora.synthetic import READER, SyntheticSettings
-from ocr.distortions import STRENGTHS, warp
+from ocr.distortions import STRENGTHS, ground, warp
 from ocr.slices import SliceSettings, slices
 from ocr.synthesis import parse, path, synthesise
 from ocr.typesetting import CASES, Setting, case_of, ink
@@ -183,6 +183,14 @@ def test_narrow_letters_stay_whole():
     for number in range(300):
         turned = warp(bar, STRENGTHS["scene"], generator(number, "test", "bar"))[..., 0]
         assert turned.shape[0] > 20 and turned.max(axis=1).min() > 40, number
+
+
+@pytest.mark.parametrize("height", [1, 3, 5])
+def test_low_pictures_have_grounds(height):
+    """As of a lone dash or dot: fewer rows than a slat or a foreign edge is thick."""
+    rough = replace(STRENGTHS["scene"], texture=1.0, clutter=1.0)
+    for number in range(100):
+        assert ground((height, 20), 200.0, 100.0, rough, generator(number, "test", "low")).shape == (height, 20)
 
 
 def test_small_and_great_letters_differ_in_whole_lines():
