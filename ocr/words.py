@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from common.errors import GlyphoneError
+
 LETTERS_AND_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 KINDS = ("words", "numbers", "lines")
 # Words of signs, shops, tickets and labels, which running text has seldom.
@@ -51,7 +53,8 @@ def text(kind: str, characters: str, generator: np.random.Generator) -> str:
         generator: the only source of chance.
 
     Raises:
-        ValueError: unknown kind, or no text can be made of the characters.
+        ValueError: unknown kind.
+        GlyphoneError: no text can be made of the characters.
     """
     make = {"words": _cased_word, "numbers": _number, "lines": _line}
     if kind not in make:
@@ -62,7 +65,9 @@ def text(kind: str, characters: str, generator: np.random.Generator) -> str:
         kept = " ".join("".join(character for character in made if character in allowed).split())
         if kept:
             return kept
-    raise ValueError(f"no text of kind {kind} can be made of the characters {characters!r}")
+    raise GlyphoneError(
+        f"no text of kind {kind} can be made of the characters {characters!r}: allow others, or set {kind} to 0"
+    )
 
 
 @lru_cache(maxsize=1)

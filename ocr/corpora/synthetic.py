@@ -60,7 +60,7 @@ def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]
     """List the samples. The group is the font family; the splits share none.
 
     Raises:
-        GlyphoneError: an unknown font style, or a font package that is not installed.
+        GlyphoneError: an unknown font style, a font package that is not installed, or characters that make no text.
     """
     numbers = dict(zip(SPLITS, (settings.num_train, settings.num_validation, settings.num_test), strict=True))
     for split, number in numbers.items():
