@@ -209,6 +209,11 @@ def test_faces_of_capitals_hold_texts_of_capitals():
     assert any("/title/" in each.path for each in seen)
 
 
+def test_small_letters_alone_stand_in_no_face_of_capitals():
+    chosen = SyntheticSettings(num_train=400, num_validation=0, num_test=0, characters="abcdefghijklmnopqrstuvwxyz019 ")
+    assert all(set(each.text) <= set(chosen.characters) for each in READER.read(chosen, ROOT, 7))
+
+
 @pytest.mark.parametrize("key", KEYS[:: len(KEYS) // 25])
 def test_a_face_has_the_characters_that_it_draws(key):
     """What the file says it has, against what drawing it shows: another mask than that of a missing character."""

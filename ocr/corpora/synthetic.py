@@ -87,6 +87,8 @@ def _choice(settings: SyntheticSettings, split: str) -> _Choice:
     if not shares.sum():
         shares = np.ones(3)
     families = fonts.families_of_split(split, held_out, settings.font_styles)
+    if not set(settings.characters.upper()) <= set(settings.characters):
+        families = [family for family in families if family not in fonts.CAPITALS_ONLY]  # they would show others
     return _Choice(families, [fonts.keys(family) for family in families], np.cumsum(shares / shares.sum()))
 
 
