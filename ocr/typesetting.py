@@ -1,5 +1,6 @@
 """From a text to its ink: letters of one face set on a line, as a mask."""
 
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ CASES = {
     "title": lambda text: " ".join(word[:1].upper() + word[1:].lower() for word in text.split(" ")),
     "sentence": str.capitalize,
 }
+
+# Combining class (Unicode 15, section 4.3) of marks above a letter.
+ABOVE = 230
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def ink(text: str, setting: Setting, generator: np.random.Generator) -> np.ndarr
         big = round(setting.size_px * setting.initial)
     first = fonts.load(setting.key, big, setting.weight_step, setting.width_step) if big != setting.size_px else font
     margin = setting.size_px  # swashes reach beyond the advance widths
-    if setting.tracking == 0 and setting.initial == 1.0 and setting.wobble == 0:
+    marked = any(map(unicodedata.combining, text))
+    if setting.tracking == 0 and setting.initial == 1.0 and setting.wobble == 0 and not marked:
         size = (int(font.getlength(text)) + 2 * margin, 3 * setting.size_px)
         image = Image.new("L", size)
         ImageDraw.Draw(image).text((margin, 2 * setting.size_px), text, 255, font, anchor="ls")
@@ -67,13 +72,31 @@ def ink(text: str, setting: Setting, generator: np.random.Generator) -> np.ndarr
     advances = [(font if place else first).getlength(letter) + space for place, letter in enumerate(text)]
     image = Image.new("L", (int(sum(advances)) + 2 * margin, 4 * setting.size_px))
     draw = ImageDraw.Draw(image)
-    left = float(margin)
+    left = middle = float(margin)
+    rise, top, face = 0.0, 0.0, first
     rises = generator.uniform(-1, 1, len(text)) * setting.wobble * setting.size_px
     for place, (letter, advance) in enumerate(zip(text, advances, strict=True)):
-        at = (left, 2.5 * setting.size_px + float(rises[place]))
-        draw.text(at, letter, 255, font if place else first, anchor="ls")
+        if place and (kind := unicodedata.combining(letter)):
+            # Where a mark stands, faces say in tables that are not read here: in the middle of its letter, above it.
+            box = _box(letter, face)
+            lift = max(0.0, box[3] - top) if kind == ABOVE else 0.0
+            at = (middle - (box[0] + box[2]) / 2, 2.5 * setting.size_px + rise - lift)
+            draw.text(at, letter, 255, face, anchor="ls")
+            top = min(top, box[1] - lift)
+            continue
+        rise, face = float(rises[place]), font if place else first
+        draw.text((left, 2.5 * setting.size_px + rise), letter, 255, face, anchor="ls")
+        box = _box(letter, face)
+        middle, top = left + (box[0] + box[2]) / 2, box[1]
         left += advance
     return _cut(np.asarray(image), round(2.5 * setting.size_px), font, setting.whole_line)
+
+
+def _box(letter: str, face: ImageFont.FreeTypeFont) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the ink of a letter, in pixels from where it is set on the line."""
+    mask, (left, top) = face.getmask2(letter, anchor="ls")
+    box = mask.getbbox() or (0, 0, face.getlength(letter), 0)
+    return box[0] + left, box[1] + top, box[2] + left, box[3] + top
 
 
 def _cut(mask: np.ndarray, baseline: int, font: ImageFont.FreeTypeFont, whole_line: bool) -> np.ndarray:

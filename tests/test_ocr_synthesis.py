@@ -202,6 +202,16 @@ def test_small_and_great_letters_differ_in_whole_lines():
     assert ink("x", Setting("abel/Abel-Regular", 40), random).shape[0] < 0.9 * small
 
 
+@pytest.mark.parametrize("key", [key for key in KEYS if "\u0364" in glyphs.characters(key)])
+@pytest.mark.parametrize("tracking", [0.0, 0.5])
+def test_a_combining_mark_stands_above_its_letter(key, tracking):
+    random, setting = generator(0, "test", "a"), Setting(key, 40, tracking=tracking)
+    bare, marked, capital = (ink(text, setting, random) for text in ("ab", "a\u0364b", "A\u0364n"))
+    assert abs(marked.shape[1] - bare.shape[1]) <= 8
+    raised = capital[: -ink("A", setting, random).shape[0]]  # rows above the letter
+    assert len(raised) > 6 and raised[:, 32:].max() < 128 < raised[:, :32].max()
+
+
 def test_faces_of_capitals_hold_texts_of_capitals():
     chosen = SyntheticSettings(num_train=800, num_validation=0, num_test=0)
     seen = [each for each in READER.read(chosen, ROOT, 7) if each.group.removeprefix("font/") in fonts.CAPITALS_ONLY]
