@@ -146,7 +146,7 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
     for section in ("pretraining", "training"):
         _check_draw([corpus.name for corpus in checked["corpora"]], checked[section], f"{name}.{section}", mistakes)
         if full:
-            _check_stream(modality(name), checked[section], f"{name}.{section}", mistakes)
+            _check_stream(modality(name), checked[section], checked["text"], f"{name}.{section}", mistakes)
     return checked
 
 
@@ -157,10 +157,15 @@ def _check_draw(corpora: list[str], chosen: Any, key: str, mistakes: list[str]) 
         mistakes += [f"{key}.draw.{each}: no such corpus; there are {', '.join(corpora)}" for each in unknown]
 
 
-def _check_stream(kind: Modality, chosen: Any, key: str, mistakes: list[str]) -> None:
+def _check_stream(kind: Modality, chosen: Any, text: Any, key: str, mistakes: list[str]) -> None:
     """The settings of a stream's generator, which are those of a reader of the modality."""
     if chosen is None or not (chosen.stream.samples or chosen.stream.generator):
         return
+    if chosen.stream.samples and text is not None and text.direction == "rtl":
+        mistakes.append(
+            f"{key}.stream.samples: {chosen.stream.samples}: made samples read from left to right; with "
+            f"{kind.name}.text.direction: rtl only 0"
+        )
     if (reader := stream_reader(kind)) is None:
         mistakes.append(
             f"{key}.stream.samples: {chosen.stream.samples}: {kind.name} has no generator of samples, only 0"

@@ -147,6 +147,15 @@ def test_missing_file_says_what_to_do(params: Path) -> None:
     assert "no such file" in line and "pipelines.recipe" in line
 
 
+def test_made_samples_do_not_read_from_right_to_left(params: Path) -> None:
+    """Their letters would stand the other way round than the labels that the network is to learn."""
+    stream = {"pretraining": {"stream": {"samples": 9}}}
+    tree = {"corpora": [{"reader": "synthetic"}], "text": {"direction": "rtl"}, **stream}
+    params.write_text(json.dumps({"seed": 1, "modalities": ["ocr"], "ocr": tree}), "utf-8")
+    with pytest.raises(SettingsError, match=r"ocr\.pretraining\.stream\.samples: 9: .*direction: rtl only 0"):
+        read("ocr", path=params)
+
+
 def test_a_bom_and_crlf_do_not_matter(params: Path) -> None:
     text = "seed: 1\r\nmodalities: [toy]\r\ntoy:\r\n  corpora:\r\n    - reader: synthetic\r\n"
     params.write_bytes(b"\xef\xbb\xbf" + text.encode())
