@@ -65,6 +65,21 @@ def test_alto(tmp_path):
     assert np.array_equal(MODALITY.load(first, tmp_path), values[5:22, 10:62])
 
 
+def test_lines_at_the_edge_of_the_page(tmp_path):
+    """Outlines may run along the right and the lower edge, or beyond: the picture ends there."""
+    values = page_image(tmp_path / "page1.png")
+    (tmp_path / "page1.xml").write_text(PAGE.replace("10,5 60,4 61,20 9,21", "90,40 100,40 104,60 90,60"))
+    line = listed("page_xml", tmp_path)[0]
+    assert line.box == (90, 40, 100, 60) and np.array_equal(MODALITY.load(line, tmp_path), values[40:, 90:])
+    (tmp_path / "page1.xml").write_text(PAGE.replace("10,5 60,4 61,20 9,21", "90,5 110,5 110,20"))
+    with pytest.raises(SampleError) as caught:
+        MODALITY.load(listed("page_xml", tmp_path)[0], tmp_path)
+    assert caught.value.code == "out_of_range"
+    sized = ALTO.replace("<Page>", '<Page WIDTH="100" HEIGHT="60">').replace('WIDTH="52"', 'WIDTH="90.6"')
+    (tmp_path / "page1.xml").write_text(sized)
+    assert np.array_equal(MODALITY.load(listed("alto", tmp_path)[0], tmp_path), values[5:22, 10:])
+
+
 @pytest.mark.parametrize(
     ("reader", "content", "words"),
     [

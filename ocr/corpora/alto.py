@@ -9,7 +9,7 @@ from common.grouping import group_of
 from common.modality import CorpusReader
 from common.samples import Sample
 from ocr import xml
-from ocr.corpora.page_xml import PagesSettings, image_path, pages
+from ocr.corpora.page_xml import PagesSettings, image_path, on_page, pages
 
 # ALTO may measure in these instead of pixels; without the resolution they cannot be turned into pixels.
 UNITS = ("pixel", "")
@@ -37,7 +37,8 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
         named = tree.findtext("Description/sourceImageInformation/fileName") or ""
         path = image_path(named.strip() or file.with_suffix(settings.image_suffix).name, file, root)
         name = file.relative_to(root).as_posix()
-        for number, line in enumerate(tree.iter("TextLine")):
+        lines = [(page, line) for page in tree.iter("Page") for line in page.iter("TextLine")]
+        for number, (page, line) in enumerate(lines):
             line_id = line.get("ID") or str(number)
             left, top, width, height = (
                 xml.integer(line.get(key), f"{key} of line {line_id}", file)
@@ -49,7 +50,7 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
                 text=_text(line),
                 group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
                 split="",
-                box=(max(left, 0), max(top, 0), left + width, top + height),
+                box=on_page((left, top, left + width, top + height), page.get("WIDTH"), page.get("HEIGHT"), file),
             )
 
 

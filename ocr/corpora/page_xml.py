@@ -12,6 +12,9 @@ from common.modality import CorpusReader
 from common.samples import Sample
 from ocr import xml
 
+# How far outlines may run over the right and the lower edge of the page: much less than a letter is wide.
+BEYOND_PX = 5
+
 
 class PagesSettings(BaseModel):
     """A tree of XML files; the picture that each names lies beside it (or one folder up, as in ``page/``)."""
@@ -51,7 +54,9 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
                 text=_text(line, f"line {line_id}", file),
                 group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
                 split="",
-                box=_box(coordinates, f"line {line_id}", file),
+                box=on_page(
+                    _box(coordinates, f"line {line_id}", file), page.get("imageWidth"), page.get("imageHeight"), file
+                ),
             )
 
 
@@ -76,6 +81,20 @@ def image_path(name: str, file: Path, root: Path) -> str:
         if (folder / base).is_file():
             return (folder / base).relative_to(root).as_posix()
     return (file.parent / base).relative_to(root).as_posix()
+
+
+def on_page(
+    box: tuple[int, int, int, int], width: str | None, height: str | None, file: Path
+) -> tuple[int, int, int, int]:
+    """The part of a box on the page, whose size the file may say: outlines run along its edge, or a little beyond.
+
+    One that ends further outside stays, for reading to refuse: then the size may be wrong, or the picture.
+    """
+    right, bottom = (
+        size if 0 < (size := xml.integer(stated or "0", "size of the page", file)) < end <= size + BEYOND_PX else end
+        for end, stated in ((box[2], width), (box[3], height))
+    )
+    return max(box[0], 0), max(box[1], 0), right, bottom
 
 
 def _text(line: Element, what: str, file: Path) -> str:
@@ -108,7 +127,7 @@ def _box(coordinates: Element | None, what: str, file: Path) -> tuple[int, int, 
         raise GlyphoneError(f"{file}: {what} has no points")
     across = [xml.integer(pair[0], f"x of {what}", file) for pair in pairs]
     down = [xml.integer(pair[1], f"y of {what}", file) for pair in pairs]
-    return max(min(across), 0), max(min(down), 0), max(across) + 1, max(down) + 1
+    return min(across), min(down), max(across) + 1, max(down) + 1
 
 
 READER = CorpusReader(Settings=PagesSettings, read=read)
