@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from common.errors import GlyphoneError, SampleError
 from common.samples import SPLITS, Sample
@@ -107,6 +108,20 @@ def test_bad_xml_is_named(tmp_path, reader, content, words):
 def test_no_xml_at_all(tmp_path):
     with pytest.raises(GlyphoneError, match="no files"):
         listed("alto", tmp_path)
+
+
+@pytest.mark.parametrize("files", ["", ".", "/data/*.xml", "../*.xml", "a/../../b.xml", "**.xml"])
+def test_globs_that_lead_nowhere(files):
+    for name in ("page_xml", "alto"):
+        with pytest.raises(ValidationError, match="must be a glob below the root"):
+            MODALITY.corpora[name].Settings(files=files)
+
+
+def test_hidden_files_are_no_pages(tmp_path):
+    """As ._page1.xml, which macOS lays beside page1.xml on foreign disks."""
+    (tmp_path / "page1.xml").write_text(PAGE)
+    (tmp_path / "._page1.xml").write_bytes(b"\0\5\x16\7")
+    assert len(listed("page_xml", tmp_path)) == 2
 
 
 def test_svt_original_layout(tmp_path):

@@ -30,7 +30,7 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
     for file in pages(settings, root):
         tree = xml.parse(file)
         if tree.tag != "alto":
-            raise GlyphoneError(f"{file}: the root is {tree.tag}, not alto: not ALTO XML")
+            raise GlyphoneError(f"{file}: the root is {tree.tag}, not alto: not ALTO XML; files can leave it out")
         unit = (tree.findtext("Description/MeasurementUnit") or "").strip().lower()
         if unit not in UNITS:
             raise GlyphoneError(f"{file}: measured in {unit}; allowed is pixel")

@@ -26,6 +26,17 @@ class PagesSettings(BaseModel):
     # Regular expression over the path of the XML file; its first bracket is the group. Empty: the page is.
     group_pattern: str = ""
 
+    @field_validator("files")
+    @classmethod
+    def _glob(cls, value: str) -> str:
+        try:
+            next(Path("/nowhere").glob(value), None)
+        except (ValueError, NotImplementedError, IndexError):
+            value = ".."
+        if ".." in Path(value).parts:
+            raise ValueError("must be a glob below the root, as **/*.xml or page/*.xml")
+        return value
+
     @field_validator("group_pattern")
     @classmethod
     def _pattern(cls, value: str) -> str:
@@ -42,7 +53,7 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
         tree = xml.parse(file)
         page = next(tree.iter("Page"), None)
         if page is None:
-            raise GlyphoneError(f"{file}: no Page element: not PAGE XML")
+            raise GlyphoneError(f"{file}: no Page element: not PAGE XML; the setting files can leave it out")
         path = image_path(page.get("imageFilename") or "", file, root)
         name = file.relative_to(root).as_posix()
         for number, line in enumerate(page.iter("TextLine")):
@@ -61,8 +72,8 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
 
 
 def pages(settings: PagesSettings, root: Path) -> list[Path]:
-    """The XML files under root, sorted. Raises GlyphoneError when there are none."""
-    files = sorted(file for file in root.glob(settings.files) if file.is_file())
+    """The XML files under root, sorted, without hidden ones. Raises GlyphoneError when there are none."""
+    files = sorted(file for file in root.glob(settings.files) if file.is_file() and not file.name.startswith("."))
     if not files:
         raise GlyphoneError(f"{root}: no files {settings.files}")
     return files
