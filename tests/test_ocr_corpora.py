@@ -117,6 +117,13 @@ def test_globs_that_lead_nowhere(files):
             MODALITY.corpora[name].Settings(files=files)
 
 
+def test_alto_that_names_no_picture(tmp_path):
+    (tmp_path / "page1.xml").write_text(ALTO.replace("page1.png", ""))
+    assert [each.path for each in listed("alto", tmp_path, image_suffix=".nrm.tif")] == ["page1.nrm.tif"] * 2
+    with pytest.raises(ValidationError, match="image_suffix"):
+        listed("alto", tmp_path, image_suffix="tif")
+
+
 def test_hidden_files_are_no_pages(tmp_path):
     """As ._page1.xml, which macOS lays beside page1.xml on foreign disks."""
     (tmp_path / "page1.xml").write_text(PAGE)

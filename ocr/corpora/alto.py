@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from pydantic import Field
+
 from common.errors import GlyphoneError
 from common.grouping import group_of
 from common.modality import CorpusReader
@@ -18,7 +20,7 @@ UNITS = ("pixel", "")
 class AltoSettings(PagesSettings):
     """As PAGE; ``image_suffix`` is for files that do not name their picture: the file's own name with that suffix."""
 
-    image_suffix: str = ".png"
+    image_suffix: str = Field(".png", pattern=r"^\.[^./\\]")
 
 
 def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
