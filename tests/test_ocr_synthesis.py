@@ -153,6 +153,15 @@ def test_letters_and_digits_only():
     assert {each.group for each in samples} > {"font/abel"} and len({each.group for each in samples}) > 80
 
 
+def test_prices_stand_in_faces_that_have_the_currency():
+    chosen = SyntheticSettings(
+        num_train=4000, num_validation=0, num_test=0, characters="0123456789.€£", words=0, lines=0
+    )
+    samples = list(READER.read(chosen, ROOT, 1))
+    assert all(glyphs.shown(each.text, parse(each.path).key) == each.text for each in samples)
+    assert {"€", "£"} < set("".join(each.text for each in samples))
+
+
 def test_kinds():
     random = generator(0, "test", "a")
     everything = SyntheticSettings().characters

@@ -104,8 +104,8 @@ def _sample(
     kind = KINDS[min(int(np.searchsorted(choice.cumulative, random.random(), side="right")), 2)]
     text = given if given is not None else text_of_kind(kind, settings.characters, random)
     family, key = _face(choice, random)
-    if given is not None:
-        text, family, key = _shown(given, choice, family, key, random)
+    if shown(text, key) is None:
+        text, family, key = _shown(text, choice, family, key, random)
     case = case_of(text)
     if family in fonts.CAPITALS_ONLY:
         text = text.upper()  # what is seen; some of these faces show the case as the size of capitals
