@@ -262,6 +262,12 @@ def test_a_given_text_stands_in_a_face_that_has_it(text, number):
         assert synthesise(made).size > 4
 
 
+def test_capitals_that_a_face_lacks_are_not_written():
+    """The capital of µ is Greek, and no face of capitals has it."""
+    made = [READER.recipe(SyntheticSettings(), 1, f"stream/0/{number}", "5 µm") for number in range(200)]
+    assert {each.text for each in made} == {"5 µm", "5 µM"}
+
+
 def test_characters_that_no_face_has_are_left_out_of_a_given_text():
     made = READER.recipe(SyntheticSettings(font_styles=("mono",)), 1, "a", "ab \U00012000c")
     assert made.text.lower() == "ab c"

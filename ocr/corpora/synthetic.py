@@ -108,7 +108,8 @@ def _sample(
         text, family, key = _shown(text, choice, family, key, random)
     case = case_of(text)
     if family in fonts.CAPITALS_ONLY:
-        text = text.upper()  # what is seen; some of these faces show the case as the size of capitals
+        # What is seen; some of these faces show the case as the size of capitals. That of µ is a letter they lack.
+        text = "".join(each.upper() if shown(each.upper(), key) is not None else each for each in text)
     style = settings.style if settings.style != "mix" else ("clean", "scene")[int(random.integers(2))]
     return Sample(
         id=sample_id,
