@@ -19,6 +19,8 @@ from common.recurrent import equations
 from common.recurrent.cells import input_part, input_weights, recurrent_matrix, recurrent_part
 from common.recurrent.layers import RecurrentLayer
 from common.recurrent.recurrence import zero_state
+from common.training.precision import choose_precision
+from common.training.settings import TrainingSettings
 
 SHAPES = {"speech, 2 x 128": (20, 80, 256, 128), "words, 3 x 256": (23, 70, 512, 256)}  # B, T, F, H
 HELD = ("peephole_lstm", "cifg", "layer_norm_lstm")  # held to the limits
@@ -32,8 +34,8 @@ def run() -> Result:
     table = {}
     for shape, sizes in SHAPES.items():
         for precision, kind in PRECISIONS.items():
-            if precision == "bfloat16" and not torch.cpu._is_amx_tile_supported():
-                continue
+            if kind not in (torch.float32, choose_precision(TrainingSettings(), torch.device("cpu"))):
+                continue  # this processor does not train in it
             times = measure(*sizes, kind)
             base = times["nn.LSTM"]
             row = {
