@@ -3,6 +3,7 @@
 import io
 import stat
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -55,7 +56,28 @@ def read(path: str | Path, box: Box | None = None) -> np.ndarray:
     Raises:
         SampleError: missing_file, unreadable, over_limit, empty_signal, or out_of_range for the box.
     """
-    data = _bytes(Path(path))
+    if box is None:
+        return np.ascontiguousarray(_whole(path, _bytes(Path(path))))
+    return cut(_page(path, _version(Path(path))), box, path).copy()
+
+
+@lru_cache(maxsize=1)
+def _page(path: str | Path, version: tuple[int, int]) -> np.ndarray:
+    """The page that lines are cut from, one after the other: decoded once, not for each of them."""
+    return _whole(path, _bytes(Path(path)))
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """What tells a file from a later one at the same path; zeros where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+def _whole(path: str | Path, data: np.ndarray) -> np.ndarray:
+    """The bytes of a file → grey pixels uint8 [H, W], upright."""
     image_format, orientation = _check_header(data, path)
     pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if pixels is None:
@@ -63,9 +85,9 @@ def read(path: str | Path, box: Box | None = None) -> np.ndarray:
     if pixels.size == 0:
         raise SampleError("empty_signal", f"{path}: no pixels")
     grey = _grey(_eight_bits(pixels, path))
-    if image_format != "TIFF":  # OpenCV turns TIFF itself, even when asked for the unchanged image
-        grey = ORIENTATIONS.get(orientation, lambda image: image)(grey)
-    return np.ascontiguousarray(grey if box is None else cut(grey, box, path))
+    if image_format == "TIFF":  # OpenCV turns it itself, even when asked for the unchanged image
+        return grey
+    return ORIENTATIONS.get(orientation, lambda image: image)(grey)
 
 
 def cut(image: np.ndarray, box: Box, path: str | Path) -> np.ndarray:

@@ -31,7 +31,7 @@ class SliceSettings(BaseModel):
     # Narrower images are widened to this many slices, so that a lone 1 or I keeps enough for its text.
     min_width_px: int = Field(16, ge=1, le=512)
     # Wider images are rejected (too_long).
-    max_width_px: int = Field(4096, ge=16, le=65536)
+    max_width_px: int = Field(4096, ge=16, le=16_384)
     # What to do with images taller than 1.5 times their width: leave them, or turn them by 90 degrees: ``left`` for
     # text that reads downwards, ``right`` for text that reads upwards.
     rotate_tall: Literal["keep", "left", "right"] = "keep"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common.modality import generator
 from ocr.augment import AugmentSettings, augment
+from ocr.slices import SliceSettings
 
 NUMBERS = {name: 0 for name, field in AugmentSettings.model_fields.items() if name != "min_share"}
 OFF = AugmentSettings(**NUMBERS)
@@ -34,6 +35,14 @@ def test_any_size(num_slices, height, seed):
     again = augment(slices, chosen, generator(seed, "augment", "a"))
     assert np.array_equal(result, again)
     assert result.shape[0] < 20 or not np.array_equal(result, augment(slices, chosen, generator(seed, "augment", "b")))
+
+
+def test_the_widest_slices_that_the_settings_allow():
+    widest = max(each.le for each in SliceSettings.model_fields["max_width_px"].metadata if hasattr(each, "le"))
+    slices = np.random.default_rng(0).random((widest, 8), dtype=np.float32)
+    chosen = AugmentSettings(stretch=0.9, probability=1)
+    lengths = [len(augment(slices, chosen, generator(seed, "augment", "a"))) for seed in range(6)]
+    assert max(lengths) > 1.3 * widest
 
 
 def test_zero_is_off():

@@ -13,6 +13,7 @@ from PIL import Image
 
 from common.errors import SampleError
 from common.samples import REASONS
+from ocr import reading
 from ocr.reading import MAX_PIXELS, read
 
 
@@ -113,6 +114,22 @@ def test_first_picture_of_several(tmp_path, name):
 
 def test_one_pixel(tmp_path):
     assert read(save(tmp_path / "a.png", Image.new("L", (1, 1), 77))).tolist() == [[77]]
+
+
+def test_a_page_is_decoded_once_for_all_its_lines(tmp_path, monkeypatch):
+    pages = [save(tmp_path / name, picture()) for name in ("a.png", "b.png")]
+    decoded = []
+    decode = reading._whole
+    monkeypatch.setattr(reading, "_whole", lambda path, data: decoded.append(path) or decode(path, data))
+    for path in pages:
+        lines = [read(path, (0, top, 40, top + 5)) for top in range(0, 15, 5)]
+        for line, top in zip(lines, range(0, 15, 5), strict=True):
+            assert np.array_equal(line, GREY[top : top + 5])
+        lines[0][:] = 7
+        assert np.array_equal(read(path, (0, 0, 40, 5)), GREY[:5])
+    assert decoded == pages
+    save(pages[1], picture(width=50))
+    assert read(pages[1], (0, 0, 50, 20)).shape == (20, 50)
 
 
 def test_box(tmp_path):
