@@ -128,8 +128,9 @@ def slices(sound: Sound, settings: SliceSettings) -> np.ndarray:
         raise SampleError("too_long", f"{sound.seconds:.2f} s of sound; max_seconds allows {settings.max_seconds:g}")
     with torch.inference_mode():
         waveform = torch.from_numpy(np.ascontiguousarray(sound.waveform, dtype=np.float32))
-        waveform = _resampled(waveform, sound.rate_hz, settings.rate_hz)
+        # Before the resampler, which takes what lies beyond the ends for zeros: an offset would click there.
         waveform = waveform - waveform.double().mean().float()
+        waveform = _resampled(waveform, sound.rate_hz, settings.rate_hz)
         level = waveform.double().square().mean().sqrt().float()
         if level > SILENCE:
             waveform = waveform / level
