@@ -35,6 +35,9 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 MAX_FRAMES = 2**28
 MAX_MEMBER_BYTES = 2**30
 BLOCK_VALUES = 2**20
+# Where libsndfile misses the place that it seeks, reading begins so many seconds before: frames of mp3 borrow bits from
+# those before, and in the last page of Ogg, 255 packets at most, it lands beside.
+EARLY_S = {"MP3": 1, "OGG": 10}
 # What a damaged or locked member of an archive raises, by the way that it is packed.
 BAD_MEMBERS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, NotImplementedError, EOFError, RuntimeError)
 # Lists of segments round their times; what lies further outside the file is a mistake.
@@ -186,11 +189,10 @@ def _frame_range(path: str | Path, sound: Any, start: float | None, end: float |
 
 def _read_frames(path: str | Path, sound: Any, first: int, last: int) -> np.ndarray:
     """Frames [first, last) as float32 [N], block by block, so that many channels need no more memory than one."""
-    # Frames of mp3 borrow bits from those before, and each call of read seeks: begin a second early, read in one go.
-    is_mp3 = sound.format == "MP3"
-    early = max(0, first - sound.samplerate) if is_mp3 else first
-    limit = last - early if is_mp3 else BLOCK_VALUES // sound.channels
+    early = max(0, first - EARLY_S.get(sound.format, 0) * sound.samplerate)
+    limit = BLOCK_VALUES // sound.channels
     sound.seek(early)
+    sound.seekable = lambda: False  # soundfile would seek behind each block
     blocks: list[np.ndarray] = []
     position = early
     while position < last:

@@ -89,11 +89,24 @@ def test_a_part_is_the_part_of_the_whole(tmp_path: Path, kind: tuple[str, str]) 
     assert len(read(tmp_path / "a", None, 0.25).waveform) == 4_000
 
 
-def test_reading_in_blocks_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.wav").write_bytes(encoded(np.stack([tone(), -0.3 * tone()], axis=1)))
-    whole = read(tmp_path / "a.wav").waveform
-    monkeypatch.setattr(reading, "BLOCK_VALUES", 1_000)
-    np.testing.assert_array_equal(read(tmp_path / "a.wav").waveform, whole)
+@pytest.mark.parametrize("kind", LOSSY, ids=" ".join)
+def test_the_end_of_a_file_stands_where_it_does_in_the_whole(tmp_path: Path, kind: tuple[str, str]) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(18_960)
+    (tmp_path / "a").write_bytes(encoded(noise, 8_000, kind))
+    whole = read(tmp_path / "a").waveform
+    for first in range(10_000, 18_000, 800):
+        np.testing.assert_allclose(read(tmp_path / "a", first / 8_000).waveform, whole[first:], atol=0.01)
+
+
+@pytest.mark.parametrize("block", [1_000, 47_900])
+@pytest.mark.parametrize("kind", [("WAV", "PCM_16"), *LOSSY], ids=" ".join)
+def test_reading_in_blocks_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: tuple[str, str], block: int
+) -> None:
+    (tmp_path / "a").write_bytes(encoded(np.stack([tone(1, 48_000), -0.3 * tone(1, 48_000)], axis=1), 48_000, kind))
+    whole = read(tmp_path / "a").waveform
+    monkeypatch.setattr(reading, "BLOCK_VALUES", 2 * block)
+    np.testing.assert_array_equal(read(tmp_path / "a").waveform, whole)
 
 
 @pytest.mark.parametrize(("start", "end"), [(-0.1, 0.5), (0.5, 0.5), (0.6, 0.5), (0.5, 1.1), (1.5, None), (0.0, 0.0)])
