@@ -28,8 +28,7 @@ def find_files(
     paths: dict[str, None] = {}
     for argument in arguments:
         if argument == STANDARD_INPUT:
-            lines = [line.rstrip("\r\n").removeprefix("\ufeff") for line in listed]
-            named = [name for line in lines for name in line.split("\0") if name]
+            named = _names(listed)
         elif not os.path.lexists(argument) and glob.has_magic(argument):
             named = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207  (Path.glob refuses absolute patterns)
             if not named:
@@ -39,6 +38,14 @@ def find_files(
         for name in named:
             paths.update(dict.fromkeys(_expanded(name, suffixes, reasons)))
     return list(paths), reasons
+
+
+def _names(listed: Iterable[str]) -> list[str]:
+    """Paths of a list: one a line; where NUL ends them, they may hold line ends themselves."""
+    lines = list(listed)
+    if "\0" in (whole := "".join(lines)):
+        lines = whole.split("\0")
+    return [name for line in lines if (name := line.rstrip("\r\n").removeprefix("\ufeff"))]
 
 
 def _expanded(name: str, suffixes: Collection[str], reasons: dict[str, str]) -> Iterator[str]:

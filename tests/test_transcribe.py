@@ -183,7 +183,7 @@ def test_folders_globs_and_lists(sounds, tmp_path):
     listed, reasons = find_files(["z.wav", "-", "a.wav"], MODALITY.suffixes, lines)
     assert listed == ["z.wav", "a.wav", *all_paths, "b c.wav"] and not reasons
     # `find -print0`, and a list that an editor gave a byte order mark
-    assert find_files(["-"], (), ["\ufeffa.wav\0b.wav\0"]) == (["a.wav", "b.wav"], {})
+    assert find_files(["-"], (), ["\ufeffa.wav\0b\n", "b.wav\0"]) == (["a.wav", "b\nb.wav"], {})
     assert find_files(["x" * 5000], ()) == (["x" * 5000], {})
     odd = tmp_path / "take [1].wav"
     odd.touch()
