@@ -25,7 +25,7 @@ def find_files(
         The paths; and what cannot be read or does not exist, path → reason.
     """
     reasons: dict[str, str] = {}
-    paths: dict[str, None] = {}
+    paths: dict[str, str] = {}  # ./a.wav and a.wav are one file
     for argument in arguments:
         if argument == STANDARD_INPUT:
             named = _names(listed)
@@ -36,8 +36,9 @@ def find_files(
         else:
             named = [argument]
         for name in named:
-            paths.update(dict.fromkeys(_expanded(name, suffixes, reasons)))
-    return list(paths), reasons
+            for path in _expanded(name, suffixes, reasons):
+                paths.setdefault(os.path.abspath(path), path)  # noqa: PTH100  (as bytes that are no text, too)
+    return list(paths.values()), reasons
 
 
 def _names(listed: Iterable[str]) -> list[str]:

@@ -184,6 +184,7 @@ def test_folders_globs_and_lists(sounds, tmp_path):
     assert listed == ["z.wav", "a.wav", *all_paths, "b c.wav"] and not reasons
     # `find -print0`, and a list that an editor gave a byte order mark
     assert find_files(["-"], (), ["\ufeffa.wav\0b\n", "b.wav\0"]) == (["a.wav", "b\nb.wav"], {})
+    assert find_files(["./a.wav", "a.wav", "b/../a.wav", str(Path.cwd() / "a.wav")], ()) == (["./a.wav"], {})
     assert find_files(["x" * 5000], ()) == (["x" * 5000], {})
     odd = tmp_path / "take [1].wav"
     odd.touch()
