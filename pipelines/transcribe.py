@@ -153,8 +153,9 @@ def _output(options: argparse.Namespace, unit: str, paths: list[str]) -> "Rows |
     from pipelines.outputs import choose_format, open_output
 
     decoding = _decoding(options)
-    if options.alternatives and decoding.engine == "greedy":
-        raise GlyphoneError(f"--alternatives {options.alternatives}: greedy has none; --engine beam is needed")
+    for name, asked in (("alternatives", options.alternatives), ("beam-width", options.beam_width)):
+        if asked and decoding.engine == "greedy":
+            raise GlyphoneError(f"--{name} {asked}: greedy has none; --engine beam is needed")
     form = choose_format(options.format, options.output, unit)
     description = (options.model / "bundle.json").read_bytes()
     origin = {

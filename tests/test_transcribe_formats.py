@@ -204,8 +204,9 @@ def test_what_is_refused(model, sounds, tmp_path):
         call(model, sounds, "-f", "srt", "-o", tmp_path / "file")
     with pytest.raises(GlyphoneError, match="'docx': this model's are txt, jsonl, csv, ctm, srt, textgrid, trn, vtt"):
         call(model, sounds, "-f", "docx")
-    with pytest.raises(GlyphoneError, match="--alternatives 2: greedy has none"):
-        call(model, sounds, "--alternatives", 2)
+    for option in ("--alternatives", "--beam-width"):
+        with pytest.raises(GlyphoneError, match=f"{option} 2: greedy has none"):
+            call(model, sounds, option, 2)
     (tmp_path / "out" / "one.srt").mkdir(parents=True)
     with pytest.raises(GlyphoneError, match=r"one\.srt: cannot be written"):
         call(model, sounds / "one.wav", "-f", "srt", "-o", tmp_path / "out", "--restart")
