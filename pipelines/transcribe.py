@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Heavy libraries only from here on: --help answers at once.
     from common.archive import unpacked
 
+    if options.output == Path("-"):
+        options.output = None
     with unpacked(options.model) as options.model:
         return _with_model(options)
 
@@ -72,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", metavar="MODEL", type=Path, help="model folder or its archive, e.g. models/audio")
     parser.add_argument("paths", metavar="PATHS", nargs="+", help="files, folders, globs, or - for a list on stdin")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", type=Path, help="write to this file or folder, and go on there"
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        help="write to this file or folder, and go on there; -: standard output",
     )
     parser.add_argument(
         "-f", "--format", type=str.lower, help="of the list above; default: the ending of OUT, else txt"

@@ -194,6 +194,15 @@ def test_a_name_that_is_no_text(model, sounds, tmp_path):
     assert Path(os.fsdecode(os.fsencode(tmp_path) + b"/out/caf\xe9.TextGrid")).exists()
 
 
+def test_a_dash_is_standard_output(model, sounds, tmp_path, capfdbinary, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert call(model, sounds, "-f", "ctm") == 0
+    shown = capfdbinary.readouterr().out
+    assert call(model, sounds, "-f", "ctm", "-o", "-") == 0
+    assert capfdbinary.readouterr().out == shown != b""
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_refused(model, sounds, tmp_path):
     with pytest.raises(GlyphoneError, match="format srt writes a file for each of the 3 inputs: name a folder"):
         call(model, sounds, "-f", "srt")
