@@ -232,4 +232,4 @@ def reason_of(error: SampleError | OSError, path: str) -> str:
     """The error's sentence without the path, which stands beside it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).removeprefix(f"{path}: ")
+    return str(error).removeprefix(f"{Path(path)}: ")  # ./a.wav was read as a.wav

@@ -172,6 +172,7 @@ def test_bad_files_are_named_and_the_others_transcribed(model, sounds, tmp_path)
     assert all(str(name) in end for name in (empty, text, "missing.wav"))
     assert "4 of 6 inputs were not transcribed" in end and "Traceback" not in done.stderr
     assert all(line.count(str(tmp_path)) <= 1 for line in end.splitlines())
+    assert "not transcribed: ./none.wav: no such file\n" in call(model, "./none.wav").stderr
 
 
 def test_folders_globs_and_lists(sounds, tmp_path):
