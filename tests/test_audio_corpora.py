@@ -231,6 +231,7 @@ def test_kaldi_without_segments_and_with_splits(tmp_path: Path) -> None:
         ({"wav.scp": "rec1 a.wav\nrec1 b.wav\n"}, "wav.scp, line 2: 'rec1' stands twice"),
         ({"segments": "a-1 rec1 0.5\n"}, "segments, line 1: RECORDING START END"),
         ({"segments": "a-2 rec1 0 1\n"}, "text, line 1: 'a-1' has no line in segments"),
+        ({"utt2spk": "a-1 a\nb-1 b\n"}, "text, line 2: 'a-2' has no line in utt2spk"),
     ],
 )
 def test_kaldi_mistakes(tmp_path: Path, changes: dict[str, str], message: str) -> None:

@@ -39,18 +39,20 @@ def read(settings: KaldiSettings, root: Path, seed: int) -> Iterator[Sample]:
 
 def _data_folder(root: Path, folder: Path, split: str) -> Iterator[Sample]:
     recordings = _pairs(folder / "wav.scp")
-    speakers = _pairs(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
+    speakers = _pairs(folder / "utt2spk") if (folder / "utt2spk").is_file() else None
     segments = _pairs(folder / "segments") if (folder / "segments").is_file() else None
     for utterance, (text, where) in _pairs(folder / "text").items():
         recording, start, end = _segment(utterance, where, segments)
         if recording not in recordings:
             raise GlyphoneError(f"{where}: {recording!r} has no line in {folder / 'wav.scp'}")
+        if speakers is not None and utterance not in speakers:
+            raise GlyphoneError(f"{where}: {utterance!r} has no line in utt2spk")
         file, file_where = recordings[recording]
         yield Sample(
             id=utterance,
             path=_path(root, file, file_where),
             text=text,
-            group=speakers.get(utterance, (recording, ""))[0],
+            group=recording if speakers is None else speakers[utterance][0],
             split=split,
             start=start,
             end=end,
