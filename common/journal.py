@@ -39,7 +39,7 @@ class Journal:
 
     def __init__(self, path: str | Path, header: str, origin: Mapping[str, str], restart: bool = False) -> None:
         self.path = Path(path)
-        self.progress_path = self.path.with_name(self.path.name + ".progress")
+        self.progress_path = self.path.parent / f"{self.path.name}.progress"
         self.header = header.encode("utf-8")
         self.origin = dict(origin)
         self.restart = restart

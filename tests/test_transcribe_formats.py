@@ -216,6 +216,9 @@ def test_what_is_refused(model, sounds, tmp_path):
     for option in ("--alternatives", "--beam-width"):
         with pytest.raises(GlyphoneError, match=f"{option} 2: greedy has none"):
             call(model, sounds, option, 2)
+    for folder in (tmp_path, ".", "/", ""):
+        with pytest.raises(GlyphoneError, match="a folder or a device; name a file for the results"):
+            call(model, sounds, "-o", folder)
     (tmp_path / "out" / "one.srt").mkdir(parents=True)
     with pytest.raises(GlyphoneError, match=r"one\.srt: cannot be written"):
         call(model, sounds / "one.wav", "-f", "srt", "-o", tmp_path / "out", "--restart")
