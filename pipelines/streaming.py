@@ -106,8 +106,7 @@ def least_slices(network: Network) -> Callable[[str], int]:
 
     def least(text: str) -> int:
         needed = needed_slices(text)
-        if needed <= emitted[-1]:
-            return int(np.searchsorted(emitted, needed))
-        return (needed + 1) * network.stride + len(emitted)
+        beyond = max(0, needed - int(emitted[-1]))  # from there on each takes a stride more
+        return int(np.searchsorted(emitted, needed - beyond)) + beyond * network.stride
 
     return least

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from common.alphabet import Alphabet, needed_slices
 from common.errors import GlyphoneError
-from common.network import Network
+from common.network import Network, NetworkSettings
 from common.training.feed import Feed
 from common.training.loop import train
 from common.training.processes import ALONE
@@ -29,6 +29,7 @@ from common.training.samples import Samples
 from common.training.settings import TrainingSettings
 from common.training.stream import Joined, Stream, stream_id
 from pipelines.stream_making import drawn_out
+from pipelines.streaming import least_slices
 from tests.stream_world import counted, make, recipe, stream
 from tests.test_training import FAST, SMALL, noisy, toy
 
@@ -190,6 +191,18 @@ def test_killed_and_resumed_ends_in_the_same_weights_and_leaves_no_worker(tmp_pa
     resumed = run(tmp_path / "cut")
     assert resumed.progress.history == whole.progress.history
     assert all(torch.equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
+
+
+@pytest.mark.parametrize("convolutions", [[], [{"stride": [2, 2]}] * 2, [{"stride": [3, 1], "pool": [2, 2]}]])
+def test_no_more_slices_are_asked_for_than_the_text_needs(convolutions):
+    each = {"channels": 2, "kernel": [5, 5]}
+    chosen = NetworkSettings.model_validate({"convolutions": [each | change for change in convolutions]})
+    network = Network(chosen, 40, 4)
+    least = least_slices(network)
+    for length in (1, 2, 63, 64, 65, 66, 130, 400):
+        emitted = network.out_lengths(torch.tensor([least("a" * length) - 1, least("a" * length)])).tolist()
+        needed = needed_slices("a" * length)
+        assert emitted[0] < needed <= emitted[1]
 
 
 @given(num=st.integers(1, 12), least=st.integers(0, 40))
