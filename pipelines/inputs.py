@@ -14,7 +14,8 @@ def find_files(
     """Find the files that arguments name, each once, in the order of the arguments; those of a folder by path.
 
     A file that is named is taken whatever it is called; from a folder, at any depth, those with one of the suffixes,
-    without hidden ones. A glob (``*``, ``?``, ``[…]``, ``**``) is one only where no file has that very name.
+    without hidden ones and what lies behind links to folders. A glob (``*``, ``?``, ``[…]``, ``**``) is one only where
+    no file has that very name.
 
     Args:
         arguments: files, folders, globs; ``-`` stands for the lines of ``listed``, files or folders.
