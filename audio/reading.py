@@ -176,7 +176,8 @@ def _frame_range(path: str | Path, sound: Any, start: float | None, end: float |
     """Frames [first, last) of the seconds [start, end), each rounded to the nearest frame."""
     rate_hz, seconds = sound.samplerate, sound.frames / sound.samplerate
     begin, stop = start or 0.0, seconds if end is None else end
-    if not 0 <= begin < stop <= seconds + TIME_TOLERANCE_S and (start is not None or end is not None):
+    inside = 0 <= begin < min(stop, seconds) and stop <= seconds + TIME_TOLERANCE_S
+    if not inside and (start is not None or end is not None):
         raise SampleError("out_of_range", f"{path}: seconds {begin:g} to {stop:g}; the file has 0 to {seconds:g}")
     first, last = round(begin * rate_hz), min(round(stop * rate_hz), sound.frames)
     if last - first > MAX_FRAMES:

@@ -109,7 +109,10 @@ def test_reading_in_blocks_changes_nothing(
     np.testing.assert_array_equal(read(tmp_path / "a").waveform, whole)
 
 
-@pytest.mark.parametrize(("start", "end"), [(-0.1, 0.5), (0.5, 0.5), (0.6, 0.5), (0.5, 1.1), (1.5, None), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(-0.1, 0.5), (0.5, 0.5), (0.6, 0.5), (0.5, 1.1), (1.5, None), (0.0, 0.0), (1.0, 1.01), (1.005, 1.015)],
+)
 def test_parts_outside_the_file_are_refused(tmp_path: Path, start: float, end: float | None) -> None:
     (tmp_path / "a.wav").write_bytes(encoded(tone()))
     assert code_of(tmp_path / "a.wav", start, end) == "out_of_range"
