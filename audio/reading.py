@@ -96,9 +96,9 @@ def rate_ratio(from_hz: int, to_hz: int) -> Fraction:
 @contextmanager
 def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
     """What ``soundfile`` can open, and the first KiB of it."""
-    archive, separator, member = path.partition(MEMBER)
-    if separator and archive.lower().endswith(".zip"):
-        data = _member(path, archive, member)
+    # A folder above the archive may have the mark in its name too.
+    if match := re.match(rf"(.+?\.zip){MEMBER}(.*)", path, re.IGNORECASE | re.DOTALL):
+        data = _member(path, match[1], match[2])
         yield io.BytesIO(data), data[:1024]
         return
     try:

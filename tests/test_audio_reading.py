@@ -1,6 +1,7 @@
 """Sound files of all kinds become one waveform, or an error that says what to do."""
 
 import io
+import shutil
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -227,6 +228,8 @@ def test_members_of_archives_are_read_in_place(tmp_path: Path) -> None:
     member = read(tmp_path / "a.zip!folder/a.flac", 0.25, 0.5)
     np.testing.assert_array_equal(member.waveform, read(tmp_path / "a.flac", 0.25, 0.5).waveform)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.flac", "a.zip"]
+    shutil.copytree(tmp_path, tmp_path / "new!")
+    assert len(read(tmp_path / "new!" / "a.zip!folder/a.flac").waveform) == 16_000
     assert code_of(tmp_path / "a.zip!folder/b.flac") == "missing_file"
     assert code_of(tmp_path / "b.zip!a.flac") == "missing_file"
     (tmp_path / "b.zip").write_bytes(b"no archive")
