@@ -20,12 +20,13 @@ def lengths_table(stores: dict[str, "Store"]) -> str:
     lengths = {split: store.lengths * store.metadata.step for split, store in stores.items()}
     longest = max((float(each.max()) for each in lengths.values() if len(each)), default=0.0)
     width = bin_width(longest)
-    edges = np.arange(int(longest / width) + 2) * width
+    # A millionth of a bin up: a length that is a multiple of the width belongs to the bin that it begins.
+    places = {split: np.floor(each / width + 1e-6).astype(int) for split, each in lengths.items()}
+    num_bins = 1 + max((int(each.max()) for each in places.values() if len(each)), default=0)
     rows = [
-        (float(f"{edge:.6g}"), int(count), split)
-        for split, each in lengths.items()
-        # Half a millionth up: a length that is a multiple of the width belongs to the bin that it begins.
-        for edge, count in zip(edges, np.histogram(each + 1e-6 * width, edges)[0], strict=False)
+        (float(f"{place * width:.6g}"), int(count), split)
+        for split, each in places.items()
+        for place, count in enumerate(np.bincount(each, minlength=num_bins))
     ]
     return csv_table(("bin", "count", "split"), rows)
 
