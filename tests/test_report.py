@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from common.report import samples
 from common.report.gather import gather
 from common.report.page import render
 from common.report.sources import Sources, read_sources
+from common.samples import Rejection
 from pipelines.report import report
 from tests.report_world import HEBREW, HOSTILE, build, rows_of, with_settings
 
@@ -88,6 +90,22 @@ def test_the_page_says_it_all(world: Path) -> None:
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
     assert {link.removeprefix("#") for link in links} <= set(ids)
     assert sum(tag == "audio" for tag, _ in page.elements) == 17, "10 worst and 8 random; one could not be read"
+
+
+def test_only_what_is_scored_counts_as_unread(world: Path) -> None:
+    sources = read_sources("audio", world)
+    first, second, *_ = sources.hypotheses
+    never_scored = [
+        Rejection("gone", "prepare", "empty_text", "gone.wav: nothing is left of the transcript", "test"),
+        Rejection(first["id"], "prepare", "duplicate_id", "copy.wav: its id is that of first.wav", "test"),
+    ]
+    unread = [
+        Rejection(second["id"], stage, "unreadable", "not a sound file", "test") for stage in ("prepare", "extract")
+    ]
+    sources = replace(sources, rejections=[*never_scored, *unread])
+    text = Page(render(gather(sources, "audio", "default", 1000, 1, DECODING))).text
+    assert "counted as all deletions: 1 test sample." in text
+    assert "could not be read: not a sound file" in text and "could not be read: copy.wav" not in text
 
 
 def test_what_comes_from_data_is_text_everywhere(world: Path) -> None:

@@ -46,7 +46,9 @@ def gather(
     """
     figures = headline(sources.metrics)
     limits = [limit_of([each]) if each.hits is None else 1.0 for each in figures]
-    reasons = {each.id: each.sentence for each in sources.rejections if each.split == "test"}
+    # What prepare rejects for its id or text is no test sample; what it cannot read, extract rejects as well.
+    unread = [each for each in sources.rejections if (each.stage, each.split) == ("extract", "test")]
+    reasons = {each.id: each.sentence for each in unread}
     shown = samples.scored(sources.hypotheses, reasons)
     worst, drawn = samples.with_previews(samples.pick(shown, num_worst, seed), sources.preview)
     summary = sources.bundle["summary"]
