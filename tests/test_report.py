@@ -11,7 +11,7 @@ import pytest
 
 from common.comparison.runs import run_of
 from common.errors import GlyphoneError
-from common.files import write_jsonl
+from common.files import to_json, write_jsonl
 from common.report import samples
 from common.report.gather import gather
 from common.report.page import render
@@ -90,6 +90,23 @@ def test_the_page_says_it_all(world: Path) -> None:
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
     assert {link.removeprefix("#") for link in links} <= set(ids)
     assert sum(tag == "audio" for tag, _ in page.elements) == 17, "10 worst and 8 random; one could not be read"
+
+
+def test_the_decoder_is_the_one_that_tune_chose(world: Path) -> None:
+    asked = {"engine": "beam", "beam_width": 16, "rescoring": {"num_texts": 20, "weight": 0.3, "length_bonus": 0}}
+    helps = {**asked, "rescoring": {"num_texts": 20, "weight": 0.75, "length_bonus": 0.5}}
+    for chosen, expected in (
+        (None, "beam search, 16 prefixes, rescored by a character model"),
+        (helps, "beam search, 16 prefixes, rescored by a character model"),
+        ({**asked, "rescoring": None}, "beam search, 16 prefixes"),
+    ):
+        sources = replace(read_sources("audio", world), decoding=chosen)
+        content = gather(sources, "audio", "default", 1, 1, {"decoding": asked})
+        assert ("Decoder", expected) in content.facts
+        assert dict(content.settings)["decoding"] == to_json(chosen or asked, indent=2)
+    # Of a decoder without anything to choose the settings count, as in evaluate.
+    content = gather(replace(sources, decoding=asked), "audio", "default", 1, 1, DECODING)
+    assert ("Decoder", "beam search, 16 prefixes") in content.facts
 
 
 def test_only_what_is_scored_counts_as_unread(world: Path) -> None:
@@ -192,12 +209,14 @@ def test_the_table_is_capped_and_says_so(world: Path, monkeypatch: pytest.Monkey
         ("results/audio/lengths.csv", "bin,count,split\nx,1,test\n", "could not convert"),
         ("results/audio/hypotheses.jsonl", '{"id": "a"}\n', "'a': keys missing: group"),
         ("data/audio/findings.json", '[{"code": "x"}]', "not a list of findings"),
+        ("models/audio/language/decoding.json", '{"settings": 1}', "no settings of a decoder"),
         ("data/audio/slices/test.arrow", "no arrow", "not a store"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, path: str, content: str | None, message: str) -> None:
     build(tmp_path, "audio", rows_of(6))
     file = tmp_path / path
+    file.parent.mkdir(exist_ok=True)
     if content is None:
         file.unlink()
     else:

@@ -44,6 +44,7 @@ def gather(
         settings: sections of ``params.yaml`` that the model folder does not hold, ``decoding`` among them.
         other: a run on the same samples to compare this one with.
     """
+    settings = {**settings, "decoding": _decoding(sources, settings["decoding"])}
     figures = headline(sources.metrics)
     limits = [limit_of([each]) if each.hits is None else 1.0 for each in figures]
     # What prepare rejects for its id or text is no test sample; what it cannot read, extract rejects as well.
@@ -117,6 +118,12 @@ def _facts(sources: Sources, decoding: Mapping[str, Any]) -> list[tuple[str, str
         ("Training time", f"{duration(training['seconds'])}, {plural(training['epochs'], 'epoch')}"),
         ("Trained on", f"{training['device']}, {training['precision']}"),
     ]
+
+
+def _decoding(sources: Sources, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stage evaluate decoded with: where stage tune had something to choose, its choice."""
+    is_tuned = asked["engine"] == "beam_lm" or bool(asked.get("rescoring"))
+    return sources.decoding if is_tuned and sources.decoding else asked
 
 
 def _decoder(decoding: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
 from common.errors import GlyphoneError
 from common.files import read_json, read_jsonl
 from common.findings import Finding, read_findings
@@ -28,6 +29,7 @@ class Sources:
         lengths: (split, start of the bin, samples), bins of equal width.
         bundle: ``bundle.json``.
         training: ``training.json``: what the training cost.
+        decoding: the decoder's settings as stage tune left them, a dict; None of models that it never saw.
         rejections: of prepare, extract and train.
         preview: sample id → (media type, bytes); empty where there is none.
     """
@@ -38,6 +40,7 @@ class Sources:
     lengths: Sequence[tuple[str, float, int]]
     bundle: dict[str, Any]
     training: dict[str, Any]
+    decoding: dict[str, Any] | None
     rejections: Sequence[Rejection]
     findings: Sequence[Finding]
     preview: Callable[[str], tuple[str, bytes]]
@@ -53,6 +56,7 @@ def read_sources(modality: str, root: str | Path = ".") -> Sources:
         lengths=_read_lengths(results / "lengths.csv"),
         bundle=_read_map(Path(root, "models", modality, "bundle.json")),
         training=_read_map(results / "training.json"),
+        decoding=_read_chosen(Path(root, "models", modality, LANGUAGE_FOLDER, CHOSEN)),
         rejections=[
             rejection
             for path in (
@@ -105,6 +109,15 @@ def _read_map(path: Path) -> dict[str, Any]:
     value = read_json(path)
     if not isinstance(value, dict):
         raise GlyphoneError(f"{path}: a JSON object is needed, not {type(value).__name__}")
+    return value
+
+
+def _read_chosen(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    value = _read_map(path).get("settings")
+    if not isinstance(value, dict) or "engine" not in value:
+        raise GlyphoneError(f"{path}: no settings of a decoder in it; run stage tune again")
     return value
 
 
