@@ -34,9 +34,10 @@ class TuneSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Every alpha is tried with every beta at the first beam width, then the best of them with every other width.
-    alphas: tuple[float, ...] = Field((0.1, 0.25, 0.5, 0.75, 1.0, 1.5), min_length=1)
-    betas: tuple[float, ...] = Field((-1.0, 0.0, 1.0, 2.0, 4.0), min_length=1)
-    beam_widths: tuple[int, ...] = Field((16, 64), min_length=1)
+    # Each as section decoding allows it.
+    alphas: tuple[Annotated[float, Field(ge=0, le=100)], ...] = Field((0.1, 0.25, 0.5, 0.75, 1.0, 1.5), min_length=1)
+    betas: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field((-1.0, 0.0, 1.0, 2.0, 4.0), min_length=1)
+    beam_widths: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field((16, 64), min_length=1)
     # Of rescoring: every weight with every length bonus, and no rescoring at all.
     rescoring_weights: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
         (0.1, 0.2, 0.3, 0.5, 0.75, 1.0), min_length=1

@@ -86,6 +86,8 @@ def test_floats_as_yaml_1_2_has_them(params: Path, text: str) -> None:
         ("toy.corpora", [{"root": "x"}], "this key is needed"),
         ("toy.optimiser", {}, "unknown; allowed: corpora, text"),
         ("toy.prepare.test_share", 1.0, "must be less than 1"),
+        ("toy.tune.alphas", [0.5, 200.0], "must be less than or equal to 100"),
+        ("toy.tune.beam_widths", [0, 16], "must be greater than or equal to 1"),
         ("toy.text", 3, "must be an object"),
         ("toy.training.draw", {"synthetic": 0}, "must be greater than or equal to 1"),
         ("toy.training.draw", {"sinthetic": 10}, "no such corpus; there are synthetic"),
