@@ -1,5 +1,7 @@
 """The trie of a word list, against sets of strings."""
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,3 +40,14 @@ def test_beginnings_words_and_the_best_below(words):
     for beginning in beginnings:
         for number, label in enumerate(labels, 1):
             assert follow(arcs, nodes[beginning], number) == nodes.get(beginning + label, -1)
+
+
+def test_one_long_word_does_not_cost_its_length_for_each_word():
+    """Texts from the net hold addresses and worse."""
+    words = [*map(str, range(5000)), "x" * 5000]
+    tracemalloc.start()
+    lexicon = build_lexicon(words)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(lexicon.words) == 5001 and lexicon.words[-1] == "x" * 5000
+    assert peak < 10e6

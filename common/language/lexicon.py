@@ -61,33 +61,37 @@ def build_lexicon(words: Sequence[str]) -> Lexicon:
     ordered = sorted({word for word in words if word})
     characters = {character: place for place, character in enumerate(sorted(set("".join(ordered))))}
     lengths = np.array([len(word) for word in ordered], np.int64)
-    longest = int(lengths.max(initial=0))
-    # A column at a time: node of each word's beginning of that length.
-    nodes = np.zeros(len(ordered), np.int64)
-    changed = np.zeros(len(ordered), bool)  # its beginning differs from that of the word before
-    changed[:1] = True
-    table_characters, parents, depths = [np.array([-1])], [np.array([0])], [0, 1]
-    ends = np.full(1, -1, np.int64)
-    codes = np.array(ordered, f"<U{max(1, longest)}").view(np.uint32).reshape(len(ordered), max(1, longest))
+    starts = np.cumsum(lengths) - lengths
+    codes = np.frombuffer("".join(ordered).encode("utf-32-le", "surrogatepass"), np.uint32)
     alphabet = np.array([ord(character) for character in characters], np.uint32)
-    for depth in range(longest):
-        alive = lengths > depth
-        column = codes[:, depth]
-        changed[1:] |= column[1:] != column[:-1]
-        new = changed & alive
-        made = np.flatnonzero(new)
-        table_characters.append(np.searchsorted(alphabet, column[made]))
-        parents.append(nodes[made])
-        nodes = np.where(alive, depths[-1] + np.cumsum(new) - 1, nodes)
-        depths.append(depths[-1] + len(made))
-        ends = np.append(ends, np.full(len(made), -1))
-        here = np.flatnonzero(lengths == depth + 1)
-        ends[nodes[here]] = here
+    # A column at a time, of the words that are so long: node of each one's beginning, and whether that differs from the
+    # beginning of the word before. Where the word before has ended, it does.
+    alive = np.arange(len(ordered))
+    nodes = np.zeros(len(ordered), np.int64)
+    changed = np.zeros(len(ordered), bool)
+    table_characters, parents, ends, depths = [np.array([-1])], [np.array([0])], [np.array([-1])], [0, 1]
+    for depth in range(int(lengths.max(initial=0))):
+        longer = lengths[alive] > depth
+        alive, nodes, changed = alive[longer], nodes[longer], changed[longer]
+        column = codes[starts[alive] + depth]
+        changed[:1] = True
+        changed[1:] |= (column[1:] != column[:-1]) | (np.diff(alive) > 1)
+        table_characters.append(np.searchsorted(alphabet, column[changed]))
+        parents.append(nodes[changed])
+        places = np.cumsum(changed) - 1
+        here = lengths[alive] == depth + 1
+        ended = np.full(len(parents[-1]), -1)
+        ended[places[here]] = alive[here]
+        ends.append(ended)
+        nodes = depths[-1] + places
+        depths.append(depths[-1] + len(ended))
     parent = np.concatenate(parents).astype(np.int32)
     # Parents are sorted too, but for the root, which is its own.
     first = np.searchsorted(parent[1:], np.arange(len(parent) + 1)) + 1
     table = LexiconTable(
-        np.concatenate(table_characters).astype(np.int32), first.astype(np.int32), ends.astype(np.int32)
+        np.concatenate(table_characters).astype(np.int32),
+        first.astype(np.int32),
+        np.concatenate(ends).astype(np.int32),
     )
     return Lexicon(tuple(ordered), characters, table, parent, tuple(depths))
 
