@@ -109,6 +109,15 @@ def test_the_decoder_is_the_one_that_tune_chose(world: Path) -> None:
     assert ("Decoder", "beam search, 16 prefixes") in content.facts
 
 
+def test_groups_that_stand_in_two_splits_are_not_called_new(world: Path) -> None:
+    sources = read_sources("audio", world)
+    assert "group_in_two_splits" in {each.code for each in sources.findings}
+    claim = "that it was not trained on"
+    page = Page(page_of(world)).text
+    assert claim not in page and "no group stands in two splits" not in page
+    assert claim in gather(replace(sources, findings=()), "audio", "default", 1, 1, DECODING).subtitle
+
+
 def test_only_what_is_scored_counts_as_unread(world: Path) -> None:
     sources = read_sources("audio", world)
     first, second, *_ = sources.hypotheses

@@ -129,7 +129,7 @@ def _by_group(metrics: Metrics, bar_index: int) -> SliceTable | None:
         return (-(float("inf") if rate is None else rate), row["group"])
 
     rows = sorted(metrics["by_group"], key=badness)
-    sentence = "Speakers, writers, volumes or pictures; no group stands in two splits."
+    sentence = "Speakers, writers, volumes or pictures."
     if len(rows) < metrics["groups"]:
         sentence += f" Of {count(metrics['groups'])} groups, these are among the {len(rows)} with the most errors."
         rows = rows[:MAX_GROUPS]
