@@ -18,7 +18,7 @@ from common.report.page import render
 from common.report.sources import Sources, read_sources
 from common.samples import Rejection
 from pipelines.report import report
-from tests.report_world import HEBREW, HOSTILE, build, rows_of, with_settings
+from tests.report_world import HEBREW, HOSTILE, build, improved, metrics_of, rows_of, with_settings
 
 DECODING = {"decoding": {"engine": "beam", "beam_width": 16}}
 
@@ -116,6 +116,18 @@ def test_groups_that_stand_in_two_splits_are_not_called_new(world: Path) -> None
     page = Page(page_of(world)).text
     assert claim not in page and "no group stands in two splits" not in page
     assert claim in gather(replace(sources, findings=()), "audio", "default", 1, 1, DECODING).subtitle
+
+
+@pytest.mark.parametrize(("num_groups", "said"), [(1, "Only 8 samples:"), (4, "Only 4 groups:")])
+def test_page_and_comparison_warn_of_few_groups_or_samples(world: Path, num_groups: int, said: str) -> None:
+    sources = read_sources("audio", world)
+    rows = [{**row, "group": f"g{number % num_groups}"} for number, row in enumerate(sources.hypotheses[:8])]
+    sources = replace(sources, hypotheses=rows, metrics=metrics_of(rows))
+    other = run_of("other", improved(rows, 0.5), "other")
+    content = gather(sources, "audio", "default", 1, 1, DECODING, other)
+    assert content.comparison is not None
+    for remarks in (content.remarks, content.comparison.remarks):
+        assert next(each for each in remarks if each.startswith("Only ")).startswith(said)
 
 
 def test_only_what_is_scored_counts_as_unread(world: Path) -> None:

@@ -42,6 +42,15 @@ def test_a_percentage_has_the_digits_that_its_interval_earns(
     assert wording.decimals_of(low, high, num_units) == decimals
 
 
+@pytest.mark.parametrize(
+    ("number", "drawn", "beginning"),
+    [(0, "groups", None), (1, "samples", "Only 1 sample:"), (9, "groups", "Only 9 groups:"), (10, "groups", None)],
+)
+def test_few_drawn_units_make_a_caution(number: int, drawn: str, beginning: str | None) -> None:
+    said = wording.caution(number, drawn)
+    assert [each.startswith(beginning or "") for each in said] == [True] * (beginning is not None)
+
+
 @few
 @given(low=st.floats(0, 1), width=st.floats(0, 1), num_units=st.integers(0, 10**7))
 def test_decimals_stay_readable(low: float, width: float, num_units: int) -> None:

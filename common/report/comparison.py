@@ -9,10 +9,9 @@ from markupsafe import Markup
 from common.comparison.compare import CHANGES, Change, Changed, Comparison, Measure
 from common.report.charts import interval_bar
 from common.report.differences import Piece, difference
-from common.report.wording import count, decimals_of, percent, plural, points, short
+from common.report.wording import caution, count, decimals_of, percent, plural, points, short
 
 NAMES = {"words": "Word error rate", "characters": "Character error rate", "samples": "Samples not exactly right"}
-FEW_GROUPS = 10  # with fewer, a bootstrap over groups knows little of how groups differ
 CHANGE_TITLES: dict[Change, str] = {
     "better": "Better in B",
     "worse": "Worse in B",
@@ -175,9 +174,8 @@ def _remarks(comparison: Comparison) -> list[str]:
         + ", ".join(f"{count(len(comparison.with_change(change)))} {name}" for change, name in CHANGE_NAMES.items())
         + " (judged by characters, where these tie by words).",
     ]
-    if 1 < comparison.num_groups < FEW_GROUPS:
-        remarks.append(f"Only {comparison.num_groups} groups: the intervals are rough, and rather too narrow.")
-    return remarks
+    num_drawn = comparison.num_groups if comparison.drawn_over == "groups" else comparison.num_samples
+    return remarks + caution(num_drawn, comparison.drawn_over)
 
 
 def _changes(comparison: Comparison, change: Change, num_shown: int) -> Changes:

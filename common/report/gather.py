@@ -16,7 +16,7 @@ from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
 from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name
 from common.report.sources import Sources
-from common.report.wording import count, duration, percent, plural, short
+from common.report.wording import caution, count, duration, percent, plural, short
 from common.samples import REASONS, SPLITS, Rejection
 
 NAMES = {"audio": "speech", "ocr": "text images"}
@@ -145,9 +145,11 @@ def _extent(units: float, bundle: dict[str, Any]) -> str:
 
 
 def _remarks(metrics: dict[str, Any], num_unread: int) -> list[str]:
+    drawn_over = metrics["interval"]["drawn_over"]
     remarks = [
         "Rates are pooled: the errors of all samples over the units of all references. Intervals are drawn by a "
-        f"bootstrap over {metrics['interval']['drawn_over']}, {count(metrics['interval']['bootstrap_samples'])} times."
+        f"bootstrap over {drawn_over}, {count(metrics['interval']['bootstrap_samples'])} times.",
+        *caution(metrics[drawn_over], drawn_over),
     ]
     if metrics["one_minus_ned"] is not None:
         remarks.append(

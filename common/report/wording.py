@@ -3,6 +3,7 @@
 import math
 
 NO_VALUE = "–"
+FEW_DRAWN = 10  # with fewer, a bootstrap knows little of how what it draws differs
 
 
 def decimals_of(low: float | None, high: float | None, num_units: int | None) -> int:
@@ -46,6 +47,13 @@ def count(number: float | None) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """``1 sample``, ``2 samples``."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def caution(number: int, drawn: str) -> list[str]:
+    """A sentence where a bootstrap draws few; ``drawn`` is groups or samples."""
+    if not 0 < number < FEW_DRAWN:
+        return []
+    return [f"Only {plural(number, drawn.removesuffix('s'))}: the intervals are rough, and rather too narrow."]
 
 
 def duration(seconds: float | None) -> str:
