@@ -214,6 +214,10 @@ def test_mistakes_are_told(project):
     write_text(folder / "models/audio/language/decoding.json", '{"settings": {"engine": "magic"}}')
     with pytest.raises(GlyphoneError, match=r"decoding.json: not of this version of Glyphone"):
         chosen_settings(folder / "models/audio")
+    learn_language("audio")
+    (folder / "data/audio/language/words.txt").write_bytes(b"BAD\n\xff\n")
+    with pytest.raises(GlyphoneError, match=r"words.txt: not UTF-8: .*; run stages lm and tune again"):
+        read_language(folder / "data/audio/language")
     write_text(folder / "data/audio/language/language.json", '{"format_version": 9, "unit": "word"}')
     with pytest.raises(GlyphoneError, match=r"format_version 9, unit 'word'; this version of Glyphone reads 1"):
         read_language(folder / "data/audio/language")

@@ -52,7 +52,10 @@ def read_language(folder: str | Path) -> Language:
         )
     if unit == "none":
         return NO_LANGUAGE
-    words = (folder / WORDS).read_text(encoding="utf-8").split("\n")
+    try:
+        words = (folder / WORDS).read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise LanguageError(f"{folder / WORDS}: not UTF-8: {error}; run stages lm and tune again") from None
     return Language(unit, read_arpa(folder / MODEL), tuple(filter(None, words)))
 
 
