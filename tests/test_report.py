@@ -109,13 +109,12 @@ def test_the_decoder_is_the_one_that_tune_chose(world: Path) -> None:
     assert ("Decoder", "beam search, 16 prefixes") in content.facts
 
 
-def test_groups_that_stand_in_two_splits_are_not_called_new(world: Path) -> None:
+def test_groups_are_not_called_new(world: Path) -> None:
+    """The doctor may have found them in two splits, and names as FSDD's george/test hide it from the doctor too."""
     sources = read_sources("audio", world)
-    assert "group_in_two_splits" in {each.code for each in sources.findings}
-    claim = "that it was not trained on"
-    page = Page(page_of(world)).text
-    assert claim not in page and "no group stands in two splits" not in page
-    assert claim in gather(replace(sources, findings=()), "audio", "default", 1, 1, DECODING).subtitle
+    for findings in (sources.findings, ()):
+        page = render(gather(replace(sources, findings=findings), "audio", "default", 1, 1, DECODING))
+        assert "not trained on" not in page and "no group stands in two splits" not in page
 
 
 @pytest.mark.parametrize(("num_groups", "said"), [(1, "Only 8 samples:"), (4, "Only 4 groups:")])

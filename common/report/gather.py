@@ -92,11 +92,10 @@ def _subtitle(sources: Sources) -> str:
     corpora = list(summary["corpora"])
     sources_named = corpora[0] if len(corpora) == 1 else f"{len(corpora)} corpora"
     what = {"s": "sound", "px": "pictures of text"}.get(unit, "slices")
-    leaks = any(each.code == "group_in_two_splits" for each in sources.findings)
     return (
         f"Turns {what} into text. Trained on {plural(summary['training_samples'], 'sample')} of {sources_named}, "
         f"measured on {plural(sources.metrics['samples'], 'test sample')} "
-        f"of {plural(sources.metrics['groups'], 'group')}{'' if leaks else ' that it was not trained on'}."
+        f"of {plural(sources.metrics['groups'], 'group')}."
     )
 
 
