@@ -82,9 +82,9 @@ def score(
 ) -> dict[str, Any]:
     """Metrics of hypotheses against references, as a tree for JSON.
 
-    Rates are errors over reference units of all samples together, not means over samples. A rate that is infinite
-    (errors, but no reference unit) or an interval that cannot be had is None, ``null`` in JSON, which holds no
-    infinity; the counts beside it tell. Tables over groups and lengths are lists, which ``dvc metrics`` passes over.
+    Rates are errors over reference units of all samples together, not means over samples. Where there is no reference
+    unit to divide by, or no sample, rate, share and interval are None, ``null`` in JSON; the counts beside it tell.
+    Tables over groups and lengths are lists, which ``dvc metrics`` passes over.
 
     Args:
         rows: the test set, in any order; the result does not depend on it.
@@ -162,7 +162,7 @@ def _counts(counts: Counts) -> dict[str, Any]:
         "insertions": counts.insertions,
         "errors": counts.errors,
         "reference": counts.reference,
-        "rate": counts.rate if math.isfinite(counts.rate) else None,
+        "rate": counts.rate if counts.reference else None,
     }
 
 

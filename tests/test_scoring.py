@@ -169,7 +169,7 @@ def test_tree_adds_up(rows: list[ScoredRow], random) -> None:
     pooled = sum((count_characters(each.reference, each.hypothesis) for each in rows), Counts())
     assert tree["characters"]["errors"] == pooled.errors
     assert tree["characters"]["reference"] == pooled.reference
-    assert tree["characters"]["rate"] == (pooled.rate if math.isfinite(pooled.rate) else None)
+    assert tree["characters"]["rate"] == (pooled.rate if pooled.reference else None)
     assert tree["samples"] == len(rows) and tree["groups"] == len({each.group for each in rows})
     parts = [tree["by_transcript"]["seen"], tree["by_transcript"]["unseen"]]
     for table in (parts, tree["by_group"], tree["by_length"]):
@@ -192,7 +192,8 @@ def test_tree_of_perfect_hypotheses(rows: list[ScoredRow]) -> None:
     perfect = [ScoredRow(r.id, r.group, r.reference, r.reference, r.seen_in_training, r.length) for r in rows]
     tree = score(perfect, num_samples=20)
     assert tree["words"]["errors"] == tree["characters"]["errors"] == 0
-    assert tree["words"]["rate"] == tree["characters"]["rate"] == 0.0
+    for unit in ("words", "characters"):
+        assert tree[unit]["rate"] == (0.0 if tree[unit]["reference"] else None)
     if rows:
         assert tree["exact"]["share"] == tree["one_minus_ned"] == 1.0
         assert (tree["exact"]["low"], tree["exact"]["high"]) == (1.0, 1.0)
@@ -216,6 +217,15 @@ def test_infinite_rates_are_null_beside_their_counts() -> None:
     assert tree["words"]["rate"] is None and tree["words"]["low"] is None
     assert (tree["words"]["insertions"], tree["words"]["reference"]) == (2, 0)
     assert tree["line"] == "%WER inf [ 2 / 0, 2 ins, 0 del, 0 sub ]"
+
+
+def test_nothing_to_divide_by_is_null_and_no_perfect_score() -> None:
+    """As of the unseen transcripts of a corpus in which training has seen all."""
+    tree = score([row(1, "one", "one", seen=True)])
+    nothing = tree["by_transcript"]["unseen"]
+    assert nothing["samples"] == 0
+    assert [nothing[unit]["rate"] for unit in ("words", "characters")] == [None, None]
+    assert nothing["exact"]["share"] is None
 
 
 def test_case_is_ignored_where_it_says_so() -> None:

@@ -125,8 +125,8 @@ def _by_group(metrics: Metrics, bar_index: int) -> SliceTable | None:
     kind = ("words", "characters")[bar_index]
 
     def badness(row: Metrics) -> tuple[float, str]:
-        rate = row[kind]["rate"]
-        return (-(float("inf") if rate is None else rate), row["group"])
+        rate, errors = row[kind]["rate"], row[kind]["errors"]
+        return (-((float("inf") if errors else 0.0) if rate is None else rate), row["group"])
 
     rows = sorted(metrics["by_group"], key=badness)
     sentence = "Speakers, writers, volumes or pictures."
