@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from common.alphabet import Alphabet
+    from common.bundle import Bundle
     from common.decoding import DecodingSettings
     from common.decoding.fusion import FusedSearch
     from common.language.folder import Language
@@ -53,10 +54,16 @@ def tune(name: str, device: str = "auto") -> None:
     fuses = best.engine == "beam_lm"
     written: dict[str, Any] = {}
     if fuses or best.rescoring is not None:
-        # Mistakes in the models end here, before the network runs.
+        from common.bundle import read_bundle
+
+        # Mistakes in models and settings end here, before the network runs.
         language = read_language(source) if fuses else NO_LANGUAGE
         scorer = scorer_of(source, best)
-        alphabet, emissions, store = _validation(name, device)
+        bundle = read_bundle(Path("models") / name)
+        alphabet = bundle.alphabet
+        if fuses:
+            fused(alphabet, best, language)
+        emissions, store = _validation(name, bundle, device)
         texts = list(store.texts)
         written["samples"] = len(texts)
         if fuses:
@@ -96,22 +103,20 @@ def _copy(names: Sequence[str], source: Path, target: Path) -> None:
             (target / name).unlink(missing_ok=True)
 
 
-def _validation(name: str, device: str) -> tuple["Alphabet", list["np.ndarray"], "Store"]:
-    """Alphabet, emissions and samples of the validation split."""
-    from common.bundle import read_bundle
+def _validation(name: str, bundle: "Bundle", device: str) -> tuple[list["np.ndarray"], "Store"]:
+    """Emissions and samples of the validation split."""
     from common.device import choose_device
     from common.emissions import emissions
     from common.progress import with_progress
     from common.store import Store
 
-    bundle = read_bundle(Path("models") / name)
     store = Store(Path("data") / name / "slices" / "validation.arrow")
     network = bundle.network.to(choose_device(device, "--device"))
     matrices = (store.slices(i) for i in range(len(store)))
     if not len(store):
         raise GlyphoneError(f"{store.path}: there are no validation samples to choose the decoder's settings on")
     found = list(with_progress(emissions(network, matrices), len(store), f"{name}: emissions"))
-    return bundle.alphabet, found, store
+    return found, store
 
 
 def choose(

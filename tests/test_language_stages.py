@@ -113,7 +113,21 @@ def test_unit_none_learns_nothing(project):
     learn_language("audio")
     assert sorted(path.name for path in (folder / "data/audio/language").iterdir()) == ["language.json"]
     assert read_language(folder / "data/audio/language") == Language("none")
-    with pytest.raises(GlyphoneError, match="engine beam_lm: there is no language model"):
+
+
+@pytest.mark.parametrize(
+    ("language", "decoding", "message"),
+    [
+        ("{unit: none}", "{engine: beam_lm}", "engine beam_lm: there is no language model"),
+        ("{unit: none}", "{engine: beam_lm, lexicon: open, hotwords: {BAD: 1}}", "the language model has no words"),
+        ("{unit: word}", "{engine: beam_lm, hotwords: {XYZ: 1}}", "the model writes no X Y Z"),
+    ],
+)
+def test_mistakes_end_tune_before_the_network_runs(project, monkeypatch, language, decoding, message):
+    project(language, decoding)
+    learn_language("audio")
+    monkeypatch.setattr("common.emissions.emissions", None)
+    with pytest.raises(GlyphoneError, match=message):
         tune("audio", "cpu")
 
 
