@@ -132,9 +132,9 @@ def slices(sound: Sound, settings: SliceSettings) -> np.ndarray:
         waveform = waveform - waveform.double().mean().float()
         waveform = _resampled(waveform, sound.rate_hz, settings.rate_hz)
         level = waveform.double().square().mean().sqrt().float()
-        if level > SILENCE:
-            waveform = waveform / level
-        power = _power(waveform, settings)  # [bins, T]
+        power = _power(waveform / level.clamp(min=SILENCE), settings)  # [bins, T]
+        if level <= SILENCE:
+            return np.zeros((power.shape[1], num_features(settings)), np.float32)
         features = _features(power, settings)  # [T, F]
         return _normalised(features, settings).numpy()
 

@@ -8,11 +8,14 @@ from itertools import chain, islice
 import numpy as np
 import torch
 
+from common.alphabet import BLANK
 from common.network import Network
 from common.recurrent.layers import ROWS
 
 # Samples looked at together: enough to find neighbours of like length, few enough to stream.
 WINDOW = 256
+# Log-probability of each label that silence does not have: as good as none, and finite for all who add up.
+NEVER = -100.0
 
 
 def emissions(
@@ -26,14 +29,16 @@ def emissions(
 
     Runs in float32 whatever precision the training used, so that a sample's result hangs on its batch by rounding alone
     (measured: up to 1.5e-5 with the default networks). With ``exact``, on a CPU, not even by that: see
-    ``Network.alone``. A matrix without slices gives an emission without slices.
+    ``Network.alone``. A matrix without slices gives an emission without slices; one of zeros alone, which is silence or
+    a blank picture, gives blanks: networks have never heard it, and made words of it (measured: "six", at 0.98).
     """
     stream = iter(matrices)
     network.eval()
     exact = exact and next(network.parameters()).device.type == "cpu"
     while window := list(islice(stream, WINDOW)):
-        results: list[np.ndarray] = [np.zeros((0, network.num_labels), np.float32)] * len(window)
-        batches = _batches([len(matrix) for matrix in window], batch_slices, batch_samples)
+        lengths = [len(matrix) if np.any(matrix) else 0 for matrix in window]
+        results = [_blanks(network, len(matrix)) for matrix in window]
+        batches = _batches(lengths, batch_slices, batch_samples)
         found = (_exact if exact else _batched)(network, [[window[place] for place in batch] for batch in batches])
         for batch, emitted in zip(batches, found, strict=True):
             for place, emission in zip(batch, emitted, strict=True):
@@ -41,8 +46,15 @@ def emissions(
         yield from results
 
 
+def _blanks(network: Network, num_slices: int) -> np.ndarray:
+    """What slices without anything in them emit."""
+    result = np.full((int(network.out_lengths(torch.tensor([num_slices]))), network.num_labels), NEVER, np.float32)
+    result[:, BLANK] = 0
+    return result
+
+
 def _batches(lengths: list[int], batch_slices: int, batch_samples: int) -> list[list[int]]:
-    """Places of samples of like length, the longest first; those without slices are in none."""
+    """Places of samples of like length, the longest first; those of length 0 are in none."""
     order = sorted((place for place, length in enumerate(lengths) if length), key=lambda place: lengths[place])
     batches = []
     while order:

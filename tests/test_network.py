@@ -123,6 +123,17 @@ def test_emissions_keep_order_and_ignore_neighbours():
         np.testing.assert_allclose(np.exp(emission).sum(-1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_silence_is_blank(exact):
+    """Whatever the network would make of it, and among others too."""
+    network = small_network().float()
+    sound, silence = np.random.default_rng(0).normal(size=(23, 9)), np.zeros((23, 9), np.float16)
+    heard, quiet = emissions(network, [sound, silence], exact=exact)
+    assert quiet.shape == heard.shape and quiet.dtype == np.float32
+    assert (quiet[:, 0] == 0).all() and quiet[:, 1:].max() < -50
+    assert heard[:, 0].max() < 0
+
+
 @pytest.mark.parametrize(
     ("settings_", "where"),
     [
