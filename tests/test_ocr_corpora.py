@@ -1,5 +1,7 @@
 """Readers of text-image corpora, in the layouts in which they are distributed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,9 +9,11 @@ from pydantic import ValidationError
 
 from common.errors import GlyphoneError, SampleError
 from common.samples import SPLITS, Sample
+from common.writers import WRITERS
 from ocr.corpora import iiit5k
 from ocr.corpora.fraktur import split_volumes
 from ocr.modality import MODALITY
+from tests.writers_world import transcript
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
@@ -79,6 +83,17 @@ def test_lines_at_the_edge_of_the_page(tmp_path):
     sized = ALTO.replace("<Page>", '<Page WIDTH="100" HEIGHT="60">').replace('WIDTH="52"', 'WIDTH="90.6"')
     (tmp_path / "page1.xml").write_text(sized)
     assert np.array_equal(MODALITY.load(listed("alto", tmp_path)[0], tmp_path), values[5:22, 10:])
+
+
+@pytest.mark.parametrize(("reader", "written"), [("page_xml", "page"), ("alto", "alto")])
+def test_what_transcribe_writes_is_read(tmp_path, reader, written):
+    """Corrected by hand it is training material: the line ends at x = width, where the picture ends."""
+    text = transcript("ab cd", name="page1", height=60.0)
+    xml = WRITERS["px"][written].write(replace(text, source="/scans/page1.png", length=100.0))
+    (tmp_path / "page1.xml").write_text(xml)
+    values = page_image(tmp_path / "page1.png")
+    (line,) = listed(reader, tmp_path)
+    assert line.text == "ab cd" and np.array_equal(MODALITY.load(line, tmp_path), values)
 
 
 @pytest.mark.parametrize(
