@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from common.doctor_signals import collect, examine_lengths
 from common.doctor_splits import examine_contents, examine_groups, examine_transcripts
-from common.doctor_texts import examine_characters, examine_raw_texts
+from common.doctor_texts import examine_characters, examine_direction, examine_raw_texts
 from common.findings import Finding, read_findings, sort_findings, write_findings
 from common.samples import Sample
 
@@ -46,6 +46,7 @@ def examine(
     lengths: Mapping[str, float],
     unit: str,
     signals: Mapping[str, Iterable[tuple[str, str]]],
+    direction: str = "",
 ) -> list[Finding]:
     """All findings, errors first.
 
@@ -55,10 +56,12 @@ def examine(
         lengths: sample id → ``modality.length`` of its signal, in ``unit``.
         unit: s or px.
         signals: sample id → ``modality.inspect`` of its signal.
+        direction: of lines in pictures as the settings say, ltr or rtl; empty: not looked at, as sounds have none.
     """
     return sort_findings(
         [
             *examine_texts(samples, raw_texts),
+            *(examine_direction(samples, direction) if direction else ()),
             *examine_contents(samples, digests),
             *examine_lengths(samples, lengths, unit),
             *collect(signals),

@@ -128,6 +128,34 @@ def examine_characters(samples: Sequence[Sample]) -> list[Finding]:
     return [*_empty(samples), *_long(samples), *_rare(samples), *_unseen(samples), *_mixed_case(samples)]
 
 
+def examine_direction(samples: Sequence[Sample], direction: str) -> Iterator[Finding]:
+    """Most transcripts of line images read the other way than ``text.direction``, ltr or rtl, says."""
+    sides = {sample.id: _side(sample.text) for sample in samples}
+    other = "ltr" if direction == "rtl" else "rtl"
+    ids = [id for id, side in sides.items() if side == other]
+    num_lettered = sum(side != "" for side in sides.values())
+    if 2 * len(ids) > num_lettered:
+        which = {"ltr": "left to right", "rtl": "right to left"}
+        yield finding(
+            "text_direction",
+            "error",
+            f"{len(ids)} of {num_lettered} transcripts with letters read from {which[other]}, but text.direction is "
+            f"{direction}, {which[direction]}",
+            ids,
+            f"Set text.direction: {other}: the network meets letters from left to right and learns nothing from texts "
+            "in the other order.",
+        )
+
+
+def _side(text: str) -> str:
+    """ltr or rtl, as most letters of a text read; empty without letters."""
+    counts = Counter(unicodedata.bidirectional(each) for each in text)
+    right_to_left = counts["R"] + counts["AL"]
+    if not right_to_left + counts["L"]:
+        return ""
+    return "rtl" if right_to_left > counts["L"] else "ltr"
+
+
 def _empty(samples: Sequence[Sample]) -> Iterator[Finding]:
     ids = [sample.id for sample in samples if not sample.text]
     if ids:

@@ -163,7 +163,11 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
         lengths={id: each.length for id, each in readable.items()},
         unit=front.unit,
         signals={id: each.oddities for id, each in readable.items()},
+        direction=chosen.text.direction if front.unit == "px" else "",
     )
+    for each in findings:
+        if each.severity == "error":  # a training would be in vain; the others stand in the report
+            print(f"{name}: {each.code}: {each.sentence}. {each.advice}", file=sys.stderr, flush=True)
     write_rejections(folder / "rejected.jsonl", rejections)
     write_findings(folder / "findings.json", findings)
     check_rejected_share(len(rejections), num_all, chosen.prepare.max_rejected, folder / "rejected.jsonl")

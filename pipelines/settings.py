@@ -137,12 +137,14 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
         return {}
     allowed = ", ".join(SECTIONS)
     mistakes += [f"{name}.{key}: unknown; allowed: {allowed}" for key in sections if key not in SECTIONS]
-    checked = {"corpora": tuple(_check_corpora(name, sections.get("corpora"), full, mistakes))}
+    checked: dict[str, Any] = {"corpora": tuple(_check_corpora(name, sections.get("corpora"), full, mistakes))}
     models = {section: _model(address) for section, address in MODELS.items()}
     if full:
         models |= {section: getattr(modality(name), attribute) for section, attribute in OWN_MODELS.items()}
     for section, model in models.items():
         checked[section] = _check(model, sections.get(section, {}), f"{name}.{section}", mistakes)
+    if full and checked["text"] is not None and checked["text"].direction == "rtl" and modality(name).unit != "px":
+        mistakes.append(f"{name}.text.direction: 'rtl': is of lines in pictures; transcripts of sounds are always ltr")
     for section in ("pretraining", "training"):
         _check_draw([corpus.name for corpus in checked["corpora"]], checked[section], f"{name}.{section}", mistakes)
         if full:

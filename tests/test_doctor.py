@@ -259,6 +259,30 @@ def test_files_that_hold_no_findings(tmp_path: Path, content: str) -> None:
         read_findings(path)
 
 
+@pytest.mark.parametrize(
+    ("texts", "direction", "count"),
+    [
+        (["שלום", "سلام 12", "Paris"], "ltr", 2),
+        (["שלום", "سلام 12", "Paris"], "rtl", 0),
+        (["abc", "ბარი", "שלום", "12"], "rtl", 2),
+        (["abc", "ბარი", "שלום", "12"], "ltr", 0),
+        (["12", "3.5", "?"], "rtl", 0),
+        (["the word שלום", "في Paris and London"], "ltr", 0),
+        (["שלום"], "", 0),
+        ([], "rtl", 0),
+    ],
+)
+def test_lines_that_read_the_other_way(texts: list[str], direction: str, count: int) -> None:
+    """Georgian and Latin read from left to right, Hebrew and Arabic do not; numbers alone and sounds say nothing."""
+    samples = [sample(f"s{place}", text) for place, text in enumerate(texts)]
+    found = by_code(examine(samples, {}, digests={}, lengths={}, unit="px", signals={}, direction=direction))
+    if not count:
+        assert "text_direction" not in found
+        return
+    assert (found["text_direction"].severity, found["text_direction"].count) == ("error", count)
+    assert f"Set text.direction: {'ltr' if direction == 'rtl' else 'rtl'}:" in found["text_direction"].advice
+
+
 def test_all_in_one_list_errors_first() -> None:
     samples = [sample("a", "ab", "eve"), sample("b", "ab", "eve", "test"), sample("c", "ba")]
     found = examine(

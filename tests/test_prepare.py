@@ -212,11 +212,23 @@ def test_too_many_rejections_end_the_stage_after_writing(workspace: Path) -> Non
     assert len(samples) == 30
 
 
-def test_leak_of_a_fixed_split_is_a_finding(workspace: Path) -> None:
+def test_leak_of_a_fixed_split_is_a_finding(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pair = [with_split("train", "twin", numbers="7 7 7"), with_split("test", "twin", numbers="7 7 7")]
     samples, _, findings = run([*enough(), *pair], workspace)
     assert findings["content_in_two_splits"]["ids"] == ["twin-test", "twin-train"]
     assert {"twin-train", "twin-test"} <= set(samples)
+    assert "toy: content_in_two_splits: " in capsys.readouterr().err
+
+
+def test_lines_of_the_other_direction_are_said_before_a_training(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = [row | {"text": "אב"} for row in enough()]
+    _, _, findings = run(corpus, workspace)
+    assert findings["text_direction"]["count"] == 30
+    assert "toy: text_direction: 30 of 30 transcripts with letters read from right to left" in capsys.readouterr().err
+    _, _, findings = run(corpus, workspace, text={"direction": "rtl"})
+    assert "text_direction" not in findings and "text_direction" not in capsys.readouterr().err
 
 
 def test_leak_between_corpora_is_an_error(workspace: Path) -> None:

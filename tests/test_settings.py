@@ -111,6 +111,14 @@ def test_each_mistake_is_one_line_with_key_and_file(params: Path, key: str, valu
         assert repr(value) in line or "unknown" in line
 
 
+def test_sounds_are_not_written_from_right_to_left(params: Path) -> None:
+    """A Hebrew transcript of speech is spoken in the order of its characters; turned round it could not be learnt."""
+    speech = {"corpora": [{"reader": "synthetic"}], "text": {"direction": "rtl"}}
+    with pytest.raises(SettingsError, match=r"audio\.text\.direction: 'rtl'"):
+        read("audio", path=write(params, ("audio", speech)))
+    assert read("toy", "text", path=write(params, ("toy.text.direction", "rtl"))).text.direction == "rtl"
+
+
 def test_all_mistakes_at_once(params: Path) -> None:
     wrong = [("seed", "x"), ("toy.training.epochs", 0), ("toy.text.case", 1), ("toy.corpora.0.x", 1), ("nothing", 1)]
     lines = mistakes(write(params, *wrong))
