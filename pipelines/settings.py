@@ -143,13 +143,18 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
         models |= {section: getattr(modality(name), attribute) for section, attribute in OWN_MODELS.items()}
     for section, model in models.items():
         checked[section] = _check(model, sections.get(section, {}), f"{name}.{section}", mistakes)
-    if full and checked["text"] is not None and checked["text"].direction == "rtl" and modality(name).unit != "px":
+    if full and _is_right_to_left(checked["text"]) and modality(name).unit != "px":
         mistakes.append(f"{name}.text.direction: 'rtl': is of lines in pictures; transcripts of sounds are always ltr")
     for section in ("pretraining", "training"):
         _check_draw([corpus.name for corpus in checked["corpora"]], checked[section], f"{name}.{section}", mistakes)
         if full:
             _check_stream(modality(name), checked[section], checked["text"], f"{name}.{section}", mistakes)
     return checked
+
+
+def _is_right_to_left(text: Any) -> bool:
+    """Of the checked section, None where it has mistakes."""
+    return text is not None and text.direction == "rtl"
 
 
 def _check_draw(corpora: list[str], chosen: Any, key: str, mistakes: list[str]) -> None:
@@ -163,7 +168,7 @@ def _check_stream(kind: Modality, chosen: Any, text: Any, key: str, mistakes: li
     """The settings of a stream's generator, which are those of a reader of the modality."""
     if chosen is None or not (chosen.stream.samples or chosen.stream.generator):
         return
-    if chosen.stream.samples and text is not None and text.direction == "rtl":
+    if chosen.stream.samples and _is_right_to_left(text):
         mistakes.append(
             f"{key}.stream.samples: {chosen.stream.samples}: made samples read from left to right; with "
             f"{kind.name}.text.direction: rtl only 0"

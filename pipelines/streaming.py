@@ -1,6 +1,8 @@
 """The samples that a training makes for itself, as the settings of its stream say."""
 
 import json
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +18,7 @@ from common.modality import Modality, generator
 from common.network import Network
 from common.samples import Sample
 from common.text import TextSettings, normalise
+from common.training.processes import is_first
 from common.training.samples import Samples
 from common.training.stream import Joined, Stream
 from common.training.stream_settings import StreamSettings
@@ -27,6 +30,8 @@ from pipelines.stream_making import make
 CORPUS = "stream"
 # A recipe without a text is drawn anew so often.
 MAX_TRIES = 8
+# Characters that a message names.
+MAX_NAMED = 20
 
 
 def open_stream(
@@ -86,6 +91,11 @@ def recipe_of(
             )
         most = max(map(len, texts), default=1)
         draw = sampler(texts, stream.ngram_unit, stream.ngram_order, most=most)
+        check_characters(
+            f"{kind.name}.{purpose}.stream.ngrams",
+            texts,
+            lambda character: make_recipe(settings, seed, f"{purpose}/character", character).text,
+        )
 
     def recipe(sample_id: str) -> Sample:
         for attempt in range(MAX_TRIES):
@@ -98,6 +108,30 @@ def recipe_of(
         raise GlyphoneError(f"stream: nothing is left of {MAX_TRIES} texts of sample {sample_id}; last {sample.text!r}")
 
     return recipe
+
+
+def check_characters(key: str, texts: Sequence[str], shown: Callable[[str], str]) -> None:
+    """Say which characters of the training texts the generator cannot show: what is made goes without them.
+
+    Args:
+        key: of the setting, for messages.
+        shown: text → what the generator shows of it.
+
+    Raises:
+        GlyphoneError: they are most of the texts, so what is made would teach nothing of them.
+    """
+    counts = Counter(character for text in texts for character in text if not character.isspace())
+    missing = [character for character, _ in counts.most_common() if not shown(character)]
+    if not missing:
+        return
+    some = " ".join(missing[:MAX_NAMED]) + " …" * (len(missing) > MAX_NAMED)
+    sentence = f"{key}: nothing shows {len(missing)} of {len(counts)} characters of the training texts: {some}"
+    if 2 * sum(counts[character] for character in missing) > counts.total():
+        raise GlyphoneError(
+            f"{sentence}: what is made would teach nothing of them; switch it off, with stream.samples: 0"
+        )
+    if is_first():
+        print(f"{sentence}: they are left out of what is made", file=sys.stderr, flush=True)
 
 
 def least_slices(network: Network) -> Callable[[str], int]:

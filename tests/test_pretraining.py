@@ -10,11 +10,15 @@ import torch
 
 from common.bundle import read_bundle
 from common.errors import GlyphoneError, SettingsError
+from common.text import TextSettings
+from common.training.stream_settings import StreamSettings
 from pipelines import settings
 from pipelines.extract import extract
+from pipelines.modalities import modality
 from pipelines.prepare import prepare
 from pipelines.pretrain import pretrain_modality
 from pipelines.pretrained import pretrained_folder
+from pipelines.streaming import recipe_of
 from pipelines.train import train_modality
 from pipelines.training_start import start
 from tests.toy.workspace import enter_workspace, manifest, rows, write_corpus, write_params
@@ -103,9 +107,26 @@ def test_pretraining_off_is_no_pretraining_and_on_it_is_where_training_starts(wo
         ({"samples": 5, "generator": {"num_trains": 1}}, "toy.pretraining.stream.generator.num_trains: 1: unknown key"),
         ({"samples": -1}, r"toy.pretraining.stream.samples: -1"),
         ({"samples": 5, "num_workers": 0}, r"toy.pretraining.stream.num_workers: 0"),
+        ({"samples": 5}, r"toy.pretraining.stream.samples: 5: .*text.direction: rtl"),
     ],
 )
 def test_mistakes_in_a_stream_are_named(workspace, stream, sentence):
-    write(workspace, pretraining={"stream": stream})
+    """Letters are set from left to right: Hebrew would be shown the other way than it is learnt."""
+    write(workspace, pretraining={"stream": stream}, text={"direction": "rtl" if "rtl" in sentence else "ltr"})
     with pytest.raises(SettingsError, match=sentence):
         settings.read("toy", "pretraining")
+
+
+def test_letters_that_the_generator_lacks_are_said_and_a_whole_script_is_refused(capsys):
+    """Georgian: no face of the generator has it, and texts without their letters taught nothing."""
+    stream = StreamSettings(samples=5, ngrams=1.0, ngram_order=2, generator={"font_styles": ["mono"]})
+
+    def recipe(texts):
+        return recipe_of(modality("ocr"), stream, TextSettings(), "pretraining", 1, texts)
+
+    with pytest.raises(GlyphoneError, match=r"ocr\.pretraining\.stream\.ngrams: .* 3 of 5 char.*: ა ბ გ: .*nothing"):
+        recipe(["აბგ, ბა.", "გაბ"])
+    assert recipe(["a word, ა."])("stream/0/0").text
+    assert "1 of 8 characters of the training texts: ა: they are left out" in capsys.readouterr().err
+    recipe(["a word"])
+    assert not capsys.readouterr().err
