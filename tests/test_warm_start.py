@@ -85,7 +85,7 @@ def test_the_same_alphabet_gives_the_same_network(folder):
 @pytest.mark.parametrize(
     ("more", "new_characters", "sentence"),
     [
-        ({"num_hidden": 9}, {}, r"does not fit: encoder.* is \[.*\] there and \[.*\] here"),
+        ({"num_hidden": 9}, {}, r"does not fit: encoder.* is \[.*\] there and \[.*\] here; .*old/bundle\.json"),
         ({"num_layers": 2}, {}, r"is missing there"),
         ({}, {"ö": "x"}, "'x' is not in the alphabet"),
         ({}, {"a": "b"}, "'a' is in the model already"),

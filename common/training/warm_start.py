@@ -79,8 +79,8 @@ def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tenso
         if shapes[0] != shapes[1]:
             there, here = ("missing" if shape is None else shape for shape in shapes)
             raise GlyphoneError(
-                f"{KEY}: {folder} does not fit: {name} is {there} there and {here} "
-                "here; `network` and `slices` must be as in the model, all but what has no weights"
+                f"{KEY}: {folder} does not fit: {name} is {there} there and {here} here; "
+                f"`network` and `slices` must be as {Path(folder) / 'bundle.json'} says, all but what has no weights"
             )
 
 
