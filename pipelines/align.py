@@ -52,12 +52,16 @@ def main() -> int:
     parser.add_argument("--margin", metavar="UNITS", type=float, help="seconds or pixels around a word (0.25 or 10)")
     parser.add_argument("--min-confidence", metavar="P", type=float, default=0.0, help="leave out words below (0)")
     options = parser.parse_args()
+    if options.output and options.output.resolve() == options.table.resolve():
+        raise GlyphoneError(f"-o {options.output}: is TABLE itself, with the transcripts; name another file")
     rows, reasons = align_table(options.model, options.table, set(options.only), options.margin, options.min_confidence)
     text = "".join("\t".join(row) + "\n" for row in rows)
     if options.output:
         from common.files import write_text
 
         write_text(options.output, text)
+        if options.output.resolve().parent != options.table.resolve().parent:
+            print(f"paths in {options.output} start at {options.table.parent}, not at its folder", file=sys.stderr)
     else:
         sys.stdout.write(text)
     for name, reason in reasons.items():

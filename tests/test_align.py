@@ -131,6 +131,17 @@ def test_speech_to_a_manifest_of_words(speech: Path) -> None:
     assert 0 <= words[3].start < words[3].end <= 2
 
 
+def test_the_transcripts_are_not_written_over_and_another_folder_is_said(speech: Path) -> None:
+    model, table = write_model(speech / "model", "audio"), speech / "table.tsv"
+    before = table.read_bytes()
+    done = command(model, table, "-o", speech / "model" / ".." / "table.tsv")
+    assert done.returncode == 2 and "is TABLE itself" in done.stderr
+    assert table.read_bytes() == before
+    elsewhere = command(model, table, "-o", speech / "model" / "words.tsv").stderr
+    assert f"start at {speech}, not at its folder" in elsewhere
+    assert "not at its folder" not in command(model, table, "-o", speech / "words.tsv").stderr
+
+
 def test_only_some_words_and_the_sure_ones(speech: Path) -> None:
     model = write_model(speech / "model", "audio")
     rows, _ = align_table(model, speech / "table.tsv", {"ca", "abc"}, None, 0.0)
