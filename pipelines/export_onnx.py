@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("model", metavar="MODEL", type=Path, help="model folder or its archive, e.g. models/audio")
     parser.add_argument("file", metavar="FILE.onnx", type=Path, help="what is written")
     options = parser.parse_args(arguments)
+    if options.file.suffix.lower() != ".onnx":
+        raise GlyphoneError(f"{options.file}: the second argument is the file to write; its name must end in .onnx")
     num_bytes, difference = export(options.model, options.file)
     print(f"{options.file}: {num_bytes} bytes; log-probabilities differ from the network's by {difference:.1e} at most")
     return 0

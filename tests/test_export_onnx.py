@@ -137,6 +137,14 @@ def test_the_file_is_all_that_another_program_needs(
     assert names["text"].strip() == hypothesis.text
 
 
+def test_what_is_no_onnx_file_is_not_written_over(tmp_path: Path) -> None:
+    model = random_bundle(tmp_path / "model", "audio")
+    weights = (tmp_path / "model" / "model.safetensors").read_bytes()
+    with pytest.raises(GlyphoneError, match=r"model\.safetensors: .* must end in \.onnx"):
+        export_onnx.main([str(model), str(tmp_path / "model" / "model.safetensors")])
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == weights
+
+
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     model = random_bundle(tmp_path / "model", "ocr")
     files = [tmp_path / name for name in ("a.onnx", "b.onnx")]
