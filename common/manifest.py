@@ -160,8 +160,8 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     """Samples of a tree: each file with one of the suffixes and a transcript beside it, in the order of their paths.
 
     Raises:
-        GlyphoneError: no such folder, or no file in it has a transcript: then surely the settings are wrong. A single
-            file without one becomes a sample with an empty text, which prepare rejects by name.
+        GlyphoneError: no such folder, no such file in it, or none has a transcript: then surely the settings are
+            wrong. A single file without one becomes a sample with an empty text, which prepare rejects by name.
     """
     if not root.is_dir():
         raise GlyphoneError(f"{root}: no such folder")
@@ -170,6 +170,8 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
         for file in root.rglob("*")
         if file.suffix.lower() in suffixes and file.is_file() and not file.name.startswith(".")
     )
+    if not files:
+        raise GlyphoneError(f"{root}: no files in it that end in {', '.join(sorted(suffixes))}")
     samples = [_folder_sample(settings, root, file) for file in files]
     if not settings.group_pattern:
         samples = file_groups(samples)
