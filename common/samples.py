@@ -1,6 +1,7 @@
 """What there is to learn from: samples, the reasons to reject one, and their JSON-lines files."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,14 @@ def _from_row(kind: type, row: dict[str, Any], path: str | Path) -> Any:
         raise GlyphoneError(f"{path}: not a {kind.__name__.lower()}: {error}") from None
 
 
-def check_rejected_share(num_rejected: int, num_all: int, limit: float, where: str | Path) -> None:
+def check_rejected_share(rejections: Sequence[Rejection], num_all: int, limit: float, where: str | Path) -> None:
     """Raise when more than the share ``limit`` of the samples was rejected; the rejections are already written."""
-    if num_all and num_rejected / num_all > limit:
+    if num_all and len(rejections) / num_all > limit:
+        codes = Counter(each.code for each in rejections)
+        counts = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+        first = min((each for each in rejections if each.code == counts[0][0]), key=lambda each: each.id)
         raise GlyphoneError(
-            f"{num_rejected} of {num_all} samples rejected ({num_rejected / num_all:.1%}), "
-            f"max_rejected allows {limit:.1%}; the reasons are in {where}"
+            f"{len(rejections)} of {num_all} samples rejected ({len(rejections) / num_all:.1%}), "
+            f"max_rejected allows {limit:.1%}: {', '.join(f'{count} {code}' for code, count in counts)}, "
+            f"as {first.sentence}; the reasons are in {where}"
         )

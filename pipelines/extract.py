@@ -115,7 +115,7 @@ def extract(name: str, folder: Path, num_workers: int | None = None, cluster: st
             rejections += write_split(store, [each for each in samples if each.split == split], results)
     rejected = folder / "slices" / "rejected.jsonl"
     write_rejections(rejected, rejections)
-    check_rejected_share(len(rejections), len(samples), chosen.extract.max_rejected, rejected)
+    check_rejected_share(rejections, len(samples), chosen.extract.max_rejected, rejected)
     lost = {each.id for each in rejections if each.split != "test"}  # of a test sample its errors are counted
     left = {each.split for each in samples if each.id not in lost}
     if empty := [split for split in SPLITS if split not in left]:

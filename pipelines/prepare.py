@@ -170,7 +170,7 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
             print(f"{name}: {each.code}: {each.sentence}. {each.advice}", file=sys.stderr, flush=True)
     write_rejections(folder / "rejected.jsonl", rejections)
     write_findings(folder / "findings.json", findings)
-    check_rejected_share(len(rejections), num_all, chosen.prepare.max_rejected, folder / "rejected.jsonl")
+    check_rejected_share(rejections, num_all, chosen.prepare.max_rejected, folder / "rejected.jsonl")
     check_leaks(samples, digests)
     check_splits(samples)
     write_samples(folder / "samples.jsonl", samples)

@@ -67,7 +67,7 @@ def train_modality(name: str) -> None:
     rejections = infeasible(stores["train"], network)
     if is_first():
         write_rejections(results / "training_rejected.jsonl", rejections)
-    check_rejected_share(len(rejections), len(stores["train"]), MAX_INFEASIBLE, results / "training_rejected.jsonl")
+    check_rejected_share(rejections, len(stores["train"]), MAX_INFEASIBLE, results / "training_rejected.jsonl")
     splits = {
         "train": joined(read_split(stores["train"], {rejection.id for rejection in rejections}), stream),
         "validation": read_split(stores["validation"], set()),

@@ -1,3 +1,4 @@
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -97,13 +98,20 @@ def test_lines_that_are_no_rejections(tmp_path: Path) -> None:
 @given(num_all=st.integers(0, 500), share=st.floats(0, 1), limit=st.floats(0, 1))
 def test_the_share_of_rejected_samples(num_all: int, share: float, limit: float) -> None:
     num_rejected = int(share * num_all)
+    codes = ["unreadable", "missing_file", "missing_file"]
+    rejections = [
+        Rejection(f"{number:03}", "prepare", code, f"{number}.wav: {code}")
+        for number, code in enumerate(islice(cycle(codes), num_rejected))
+    ]
     if num_rejected > limit * num_all + 1e-9:
         with pytest.raises(
             GlyphoneError, match=f"^{num_rejected} of {num_all} samples rejected .* data/rejected.jsonl$"
-        ):
-            check_rejected_share(num_rejected, num_all, limit, "data/rejected.jsonl")
+        ) as caught:
+            check_rejected_share(rejections[::-1], num_all, limit, "data/rejected.jsonl")
+        first = "1.wav: missing_file" if num_rejected > 1 else "0.wav: unreadable"
+        assert f", as {first}; the reasons" in str(caught.value)
     elif num_rejected < limit * num_all - 1e-9 or num_rejected == 0:
-        check_rejected_share(num_rejected, num_all, limit, "data/rejected.jsonl")
+        check_rejected_share(rejections, num_all, limit, "data/rejected.jsonl")
 
 
 def test_generated_samples_are_known_by_their_path() -> None:
