@@ -43,10 +43,10 @@ test-slow: setup  ## Run the miniature pipelines of both modalities, end to end
 	@$(PYTHON) -m pytest -m slow
 
 repro: setup  ## Run both pipelines to their reports; RECIPE=an4 chooses another recipe, ROOT=folder its data, DOWNLOAD=1 fetches it
-	@$(PYTHON) -m pipelines.recipe $(if $(RECIPE),$(RECIPE) $(if $(ROOT),--root "$(ROOT)"),--refresh) $(if $(DOWNLOAD),--download)
+	@$(PYTHON) -m pipelines.recipe $(if $(RECIPE),"$(RECIPE)" $(if $(ROOT),--root "$(ROOT)"),--refresh) $(if $(DOWNLOAD),--download)
 	@# Both modalities side by side: at this size a second core helps one training little.
 	@$(PYTHON) -m pipelines.recipe --targets | xargs -r -n 1 -P 2 $(VENV)/bin/dvc --wait-for-lock repro
-	@ls -1 results/*/report.html | sed 's/^/report: /'
+	@$(PYTHON) -m pipelines.recipe --targets | xargs -n 1 | sed -E 's,report@(.*),report: results/\1/report.html,'
 
 models: setup  ## Train the recipes' models where needed and pack them below dist/; MODELS="an4 fraktur_pretrained" chooses
 	@$(PYTHON) -m benchmarks.models $(MODELS)

@@ -1,6 +1,7 @@
 """What README and the other pages name exists: commands answer --help, links lead to files, make has the targets."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,13 @@ def test_every_target_has_a_sentence() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.M)
     assert phony is not None
     assert set(phony[1].split()) == make_targets()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_recipes_and_roots_may_have_blanks_in_their_names() -> None:
+    call = ["make", "--dry-run", "repro", "RECIPE=old books/a b.yaml", "ROOT=/old books"]
+    done = subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert 'pipelines.recipe "old books/a b.yaml" --root "/old books"' in done.stdout
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
