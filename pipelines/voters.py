@@ -1,5 +1,6 @@
 """Models that vote with a main one, loaded and checked against it."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,24 @@ class Voters:
 
 
 def voters_of(name: str, settings: EvaluateSettings, main: Bundle, decoder: Decoder) -> Voters | None:
-    """Those that section ``evaluate`` of modality ``name`` names; None where it names none. Raises as below."""
+    """Those that section ``evaluate`` of modality ``name`` names; None where it names none. Raises as below.
+
+    Says which of them were trained on other samples or splits: they may have learnt what they are tested on here.
+    """
     if not settings.voters:
         return None
     folders, key = voter_folders(settings.voters, name), voters_key(name)
     method, gap_weight = settings.voting, settings.gap_weight
-    return load_voters(settings.voters, folders, main, decoder, method, gap_weight, same_slices=True, key=key)
+    voters = load_voters(settings.voters, folders, main, decoder, method, gap_weight, same_slices=True, key=key)
+    for voter, bundle in zip(voters.names, voters.bundles, strict=True):
+        if bundle.summary.get("samples_digest") != main.summary.get("samples_digest"):
+            print(
+                f"{key}: {voter}: was trained on another list of samples, or splits by another seed: if test samples "
+                "are among its training samples, the vote's figures flatter",
+                file=sys.stderr,
+                flush=True,
+            )
+    return voters
 
 
 def load_voters(

@@ -118,6 +118,17 @@ def test_voters_that_say_the_same_change_nothing(project, voting):
     assert all(scores[f"vote_{key}"] == scores[key] for key in ("word_error_rate_low", "exact_share"))
 
 
+def test_a_voter_of_other_splits_is_said(project, capsys):
+    """Another seed makes other splits: such a voter has learnt what it is tested on."""
+    folder = project(", voters: [b, c]")
+    summary = json.loads((folder / "models" / "audio" / "bundle.json").read_text(encoding="utf-8"))["summary"]
+    add_voter(folder, "b", {})
+    add_voter(folder, "c", {}, summary={**summary, "samples_digest": "other"})
+    evaluate.evaluate("audio", "cpu")
+    said = [line for line in capsys.readouterr().err.splitlines() if "another list of samples" in line]
+    assert len(said) == 1 and said[0].startswith("audio.evaluate.voters: c: ")
+
+
 def test_without_voters_nothing_is_written_of_a_vote(project):
     folder = project(", voting: emissions, gap_weight: 0.5")
     evaluate.evaluate("audio", "cpu")
