@@ -125,10 +125,12 @@ def check_characters(key: str, texts: Sequence[str], shown: Callable[[str], str]
     if not missing:
         return
     some = " ".join(missing[:MAX_NAMED]) + " …" * (len(missing) > MAX_NAMED)
-    sentence = f"{key}: nothing shows {len(missing)} of {len(counts)} characters of the training texts: {some}"
+    share = f"{len(missing)} of {len(counts)} characters of the training texts"
+    sentence = f"{key}: the generator cannot show {share}: {some}"
     if 2 * sum(counts[character] for character in missing) > counts.total():
         raise GlyphoneError(
-            f"{sentence}: what is made would teach nothing of them; switch it off, with stream.samples: 0"
+            f"{sentence}: what is made would teach nothing of them; set stream.samples: 0, and perhaps "
+            "training.warm_start, which helps other scripts too"
         )
     if is_first():
         print(f"{sentence}: they are left out of what is made", file=sys.stderr, flush=True)
