@@ -34,7 +34,7 @@ def run() -> Result:
     table = {}
     for shape, sizes in SHAPES.items():
         for precision, kind in PRECISIONS.items():
-            if kind not in (torch.float32, choose_precision(TrainingSettings(), torch.device("cpu"))):
+            if kind not in (torch.float32, choose_precision(TrainingSettings.model_validate({}), torch.device("cpu"))):
                 continue  # this processor does not train in it
             times = measure(*sizes, kind)
             base = times["nn.LSTM"]

@@ -33,7 +33,7 @@ class Record:
             voters: seeds whose finished models vote with this one.
             voting: how they do.
         """
-        more: dict[str, Any] = {} if seed == 1 else {"seed": seed}
+        more: dict[str, Any] = {} if seed == 1 else {"seed": seed, f"{self.modality}.prepare.seed": 1}
         if voters:
             from pipelines.voter_folders import voters_digest
 

@@ -1,8 +1,9 @@
 """A record's figure with several seeds: mean, lowest and highest, and what their models say by vote.
 
-``python -m benchmarks seeds an4_wer --seeds 1 2 3``. Seed 1 is the record's own training; whatever is done answers in
-seconds, and a killed run goes on. The first seed's model is the one that the others vote with. Both ways of voting are
-tried and the one that errs less on validation data is the vote; the value is the mean over seeds of the models alone.
+``python -m benchmarks seeds an4_wer --seeds 1 2 3``. Seed 1 is the record's own training; all seeds have its splits.
+Whatever is done answers in seconds, and a killed run goes on. The first seed's model is the one that the others vote
+with. Both ways of voting are tried and the one that errs less on validation data is the vote; the value is the mean
+over seeds of the models alone.
 """
 
 import argparse

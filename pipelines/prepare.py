@@ -132,8 +132,9 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
         GlyphoneError: wrong settings, a missing corpus, a leak, an empty split, too many rejections.
     """
     chosen = settings.read(name, "seed", "corpora", "text", "prepare")
+    seed = chosen.seed if chosen.prepare.seed is None else chosen.prepare.seed
     front, roots = modality(name), resolve_roots(chosen.corpora)
-    samples, raw_texts, rejections = usable(read_corpora(front, chosen.corpora, roots, chosen.seed), chosen.text)
+    samples, raw_texts, rejections = usable(read_corpora(front, chosen.corpora, roots, seed), chosen.text)
     num_all = len(samples) + len(rejections)
 
     files = [sample for sample in samples if not sample.is_synthetic]
@@ -145,14 +146,14 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     readable = {id: each for id, each in inspections.items() if each.rejection is None}
     digests = {id: each.digest for id, each in readable.items()}
 
-    samples = assign_splits(samples, digests, chosen.prepare, chosen.seed)
+    samples = assign_splits(samples, digests, chosen.prepare, seed)
     unreadable = [sample for sample in samples if sample.id in inspections and sample.id not in readable]
     for sample in unreadable:
         code, sentence = inspections[sample.id].rejection or ("", "")
         rejections.append(Rejection(sample.id, STAGE, code, sentence, sample.split))
     dropped = {sample.id for sample in unreadable if sample.split != "test"}
     samples = [sample for sample in samples if sample.id not in dropped]
-    samples, left_out = limit_training(samples, chosen.prepare.max_train_samples, chosen.seed)
+    samples, left_out = limit_training(samples, chosen.prepare.max_train_samples, seed)
     if left_out:
         print(f"prepare.max_train_samples: {len(left_out)} training samples are left out", file=sys.stderr, flush=True)
 

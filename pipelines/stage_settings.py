@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PrepareSettings(BaseModel):
-    """How prepare splits corpora that have no split of their own, and when it gives up."""
+    """What prepare draws, as the splits of corpora that have none of their own, and when it gives up."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -18,6 +18,8 @@ class PrepareSettings(BaseModel):
     # Training samples kept at most, of those that are read and not made: whole groups by the hash of their names, and
     # of the last group the part that fits. A smaller number keeps a part of what a larger one keeps. 0: all.
     max_train_samples: int = Field(0, ge=0)
+    # Seed of splits and made samples, so that models of other seeds learn and are tested on the same; null: ``seed``.
+    seed: int | None = Field(None, ge=0, lt=2**63)
 
 
 class ExtractSettings(BaseModel):

@@ -156,6 +156,18 @@ def test_bytes_do_not_depend_on_the_order_of_the_corpus(workspace: Path) -> None
     assert before == {path.name: path.read_bytes() for path in DATA.iterdir()}
 
 
+def test_another_seed_may_keep_the_splits(workspace: Path) -> None:
+    def after(of_all: int, **section: Any) -> bytes:
+        write_params(workspace, [manifest()], prepare=section)
+        params = json.loads(Path("params.yaml").read_text("utf-8"))
+        Path("params.yaml").write_text(json.dumps(params | {"seed": of_all}), "utf-8")
+        prepare("toy", DATA, num_workers=1)
+        return (DATA / "samples.jsonl").read_bytes()
+
+    write_corpus(workspace / "corpus", rows(12, 2))
+    assert after(2, seed=1) == after(1) != after(2)
+
+
 def test_text_is_normalised_once(workspace: Path) -> None:
     bad = [with_split("train", "mixed", text="\ufeff  E\u0301a\r\n B ")]
     samples, _, _ = run([*enough(), *bad], workspace, text={"case": "lower"})

@@ -65,7 +65,7 @@ def test_each_seed_has_a_workspace_and_the_records_settings(
     seeds.run(["an4_wer", "--seeds", "1", "3", "3"])
     alone = [(name, settings) for name, settings in calls if "audio.evaluate.voters" not in settings]
     greedy = {"audio.decoding.engine": "greedy"}
-    assert alone == [("some", greedy), ("seeds/3/some", greedy | {"seed": 3})]
+    assert alone == [("some", greedy), ("seeds/3/some", greedy | {"seed": 3, "audio.prepare.seed": 1})]
     votes = calls[len(alone) :]
     assert [settings["audio.evaluate.voting"] for _, settings in votes] == ["confidences", "emissions"]
     for name, settings in votes:
