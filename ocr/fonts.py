@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import ImageFont
 
 from common.errors import GlyphoneError
+from ocr.own_fonts import own_families
 
 # By style, so that the families held out (every eighth) come from all styles.
 FAMILIES: dict[str, str] = {
@@ -46,20 +47,31 @@ def families(styles: tuple[str, ...] = ()) -> list[str]:
     return [family for style in sorted(FAMILIES) if not styles or style in styles for family in FAMILIES[style].split()]
 
 
-def families_of_split(split: str, held_out: frozenset[str], styles: tuple[str, ...] = ()) -> list[str]:
-    """Families of one split; the splits share none.
+def faces_of_split(
+    split: str, held_out: frozenset[str], styles: tuple[str, ...] = (), folder: str = ""
+) -> dict[str, list[str]]:
+    """Family → keys of its faces, for one split; the splits share no family.
 
     Every eighth family in the order of ``families`` is kept for test, and every eighth for validation, if these splits
     are in ``held_out`` (have samples); all others are for train.
+
+    Args:
+        styles: those to choose from; none: all.
+        folder: of own fonts that take the place of the packages; see ``own_families``.
+
+    Raises:
+        GlyphoneError: no family is left for the split, or as of the functions that find them.
     """
+    own = own_families(folder) if folder else {}
     of_split: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    for place, family in enumerate(families()):
+    for place, family in enumerate(own or families()):
         keeper = {TEST_PLACE: "test", VALIDATION_PLACE: "validation"}.get(place % HOLD_OUT_EVERY, "train")
         of_split[keeper if keeper in held_out else "train"].append(family)
-    chosen = set(families(styles))
-    result = [family for family in of_split[split] if family in chosen]
+    chosen = set(own or families(styles))
+    result = {family: own.get(family) or keys(family) for family in of_split[split] if family in chosen}
     if not result:
-        raise GlyphoneError(f"no font family of the styles {', '.join(styles)} is left for {split}")
+        where = folder or f"the styles {', '.join(styles)}"
+        raise GlyphoneError(f"no font family of {where} is left for {split}; {split} without samples needs none")
     return result
 
 
@@ -76,6 +88,10 @@ def keys(family: str) -> list[str]:
 
 def file(key: str) -> Path:
     """The file of a face. Raises GlyphoneError where the package or the file is missing."""
+    if Path(key).is_absolute():  # of own_families
+        if not Path(key).is_file():
+            raise GlyphoneError(f"font {key}: no such file")
+        return Path(key)
     family, _, stem = key.partition("/")
     path = _folder(family) / f"{stem}.ttf"
     if not path.is_file():
@@ -88,7 +104,7 @@ def load(key: str, size_px: int, weight_step: int, width_step: int) -> ImageFont
     """A face ready for drawing.
 
     Args:
-        key: ``family/file``.
+        key: ``family/file``, or the absolute path of a file.
         size_px: pixels of the em square.
         weight_step, width_step: 0 … 8, from the lightest to the heaviest and from the narrowest to the widest that a
             variable font offers; a font without that axis has one weight and one width.
@@ -97,7 +113,7 @@ def load(key: str, size_px: int, weight_step: int, width_step: int) -> ImageFont
         GlyphoneError: the package or the file is missing.
     """
     font = ImageFont.truetype(str(file(key)), size_px, layout_engine=ImageFont.Layout.BASIC)
-    if "[" in key:  # by convention variable fonts name their axes: Oswald[wght].ttf
+    if "[" in Path(key).name:  # by convention variable fonts name their axes: Oswald[wght].ttf
         values: list[float] = []
         for axis in font.get_variation_axes():
             low, high, value = (float(axis[key] or 0) for key in ("minimum", "maximum", "default"))

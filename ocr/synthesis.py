@@ -1,8 +1,9 @@
 """Text images that are recipes and not files: the same path, id and text always give the same picture.
 
-A path is ``synthesis:<seed>:<condition>`` with the condition ``<style>/<case>/<family>/<file>``: the style is ``clean``
-or ``scene`` (``scene+marks`` adds marks that the text does not hold, as scene-text corpora leave punctuation out of
-their labels); the case says how letters are shown, since the text's own case may have been normalised away.
+A path is ``synthesis:<seed>:<condition>`` with the condition ``<style>/<case>/<face>``, the face ``<family>/<file>`` of
+the packages or the absolute path of a font: the style is ``clean`` or ``scene`` (``scene+marks`` adds marks that the
+text does not hold, as scene-text corpora leave punctuation out of their labels); the case says how letters are shown,
+since the text's own case may have been normalised away.
 """
 
 from dataclasses import dataclass
@@ -42,12 +43,12 @@ def parse(path: str) -> Recipe:
     """The recipe in a path. Raises SampleError(unreadable) naming what is wrong."""
     try:
         seed, condition = path.removeprefix(SYNTHESIS).split(":", 1)
-        style, case, family, file = condition.split("/")
-        recipe = Recipe(
-            int(seed), style.removesuffix(MARKS_SUFFIX), style.endswith(MARKS_SUFFIX), case, f"{family}/{file}"
-        )
+        style, case, key = condition.split("/", 2)
+        recipe = Recipe(int(seed), style.removesuffix(MARKS_SUFFIX), style.endswith(MARKS_SUFFIX), case, key)
     except ValueError:
         raise SampleError("unreadable", f"{path!r}: not {SYNTHESIS}<seed>:<style>/<case>/<family>/<file>") from None
+    if "/" not in key:
+        raise SampleError("unreadable", f"{path!r}: {key!r} is no face; one is <family>/<file>, or a file's path")
     if recipe.style not in STRENGTHS or recipe.case not in CASES:
         raise SampleError(
             "unreadable", f"{path!r}: style must be of {', '.join(STRENGTHS)}, case of {', '.join(CASES)}"

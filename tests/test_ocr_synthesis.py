@@ -82,6 +82,7 @@ def test_case_of_gives_the_text_back(text):
         "synthesis:x:clean/keep/abel/Abel-Regular",
         "synthesis:1:grim/keep/a/b",
         "synthesis:1:clean/odd/a/b",
+        "synthesis:1:clean/keep/abel",
     ],
 )
 def test_bad_recipes(path_):
@@ -124,10 +125,10 @@ def test_listed_packages_are_pinned(repository):
 
 def test_fonts_are_disjoint_between_splits():
     held_out = frozenset({"validation", "test"})
-    of_split = {split: set(fonts.families_of_split(split, held_out)) for split in SPLITS}
+    of_split = {split: set(fonts.faces_of_split(split, held_out)) for split in SPLITS}
     assert sum(map(len, of_split.values())) == len(set.union(*of_split.values())) == len(fonts.families())
     assert all(len(each) >= 10 for each in of_split.values())
-    assert set(fonts.families_of_split("train", frozenset())) == set(fonts.families())
+    assert set(fonts.faces_of_split("train", frozenset())) == set(fonts.families())
 
 
 def test_corpus():
@@ -278,7 +279,7 @@ def test_recipes_of_a_stream_leave_out_what_is_held_back():
     held = {
         f"font/{family}"
         for split in ("validation", "test")
-        for family in fonts.families_of_split(split, frozenset(SPLITS))
+        for family in fonts.faces_of_split(split, frozenset(SPLITS))
     }
     made = [READER.recipe(chosen, 1, f"stream/0/{number}", None) for number in range(300)]
     assert not held & {each.group for each in made} and {each.split for each in made} == {"train"}

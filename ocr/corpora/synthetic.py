@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.modality import CorpusReader, generator
 from common.samples import SPLITS, Sample
@@ -18,7 +18,7 @@ from ocr.typesetting import case_of
 from ocr.words import KINDS, LETTERS_AND_DIGITS
 from ocr.words import text as text_of_kind
 
-LICENCE = "rendered; fonts under OFL-1.1 or Apache-2.0"
+LICENCE, OWN_LICENCE = "rendered; fonts under OFL-1.1 or Apache-2.0", "rendered in own fonts"
 
 
 class SyntheticSettings(BaseModel):
@@ -41,6 +41,14 @@ class SyntheticSettings(BaseModel):
     unlabelled_marks: bool = False
     # Styles of fonts (condensed display hand mono sans serif slab); none: all.
     font_styles: tuple[str, ...] = ()
+    # Folder of own fonts (.ttf, .otf) in place of all these: absolute, or below the folder that commands run in.
+    fonts: str = ""
+
+    @model_validator(mode="after")
+    def _one_choice_of_fonts(self) -> "SyntheticSettings":
+        if self.fonts and self.font_styles:
+            raise ValueError("font_styles are those of the packages, whose place own fonts take: leave them out")
+        return self
 
 
 # Faces tried for a given text before all are looked through.
@@ -49,10 +57,9 @@ FACE_TRIES = 12
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a split is drawn from. Attributes: families of fonts; keys of their faces; cumulative shares of KINDS."""
+    """What a split is drawn from. Attributes: family of fonts → keys of its faces; cumulative shares of KINDS."""
 
-    families: list[str]
-    keys: list[list[str]]
+    faces: list[tuple[str, list[str]]]
     cumulative: np.ndarray
 
 
@@ -86,10 +93,10 @@ def _choice(settings: SyntheticSettings, split: str) -> _Choice:
     shares = np.array([settings.words, settings.numbers, settings.lines])
     if not shares.sum():
         shares = np.ones(3)
-    families = fonts.families_of_split(split, held_out, settings.font_styles)
+    faces = fonts.faces_of_split(split, held_out, settings.font_styles, settings.fonts)
     if not set(settings.characters.upper()) <= set(settings.characters):
-        families = [family for family in families if family not in fonts.CAPITALS_ONLY]  # they would show others
-    return _Choice(families, [fonts.keys(family) for family in families], np.cumsum(shares / shares.sum()))
+        faces = {family: keys for family, keys in faces.items() if family not in fonts.CAPITALS_ONLY}  # show others
+    return _Choice(list(faces.items()), np.cumsum(shares / shares.sum()))
 
 
 def _sample(
@@ -117,13 +124,13 @@ def _sample(
         text=text,
         group=f"font/{family}",
         split=split,
-        licence=LICENCE,
+        licence=OWN_LICENCE if settings.fonts else LICENCE,
     )
 
 
 def _face(choice: _Choice, random: np.random.Generator) -> tuple[str, str]:
-    number = int(random.integers(len(choice.families)))
-    return choice.families[number], choice.keys[number][int(random.integers(len(choice.keys[number])))]
+    family, keys = choice.faces[int(random.integers(len(choice.faces)))]
+    return family, keys[int(random.integers(len(keys)))]
 
 
 def _shown(text: str, choice: _Choice, family: str, key: str, random: np.random.Generator) -> tuple[str, str, str]:
@@ -132,7 +139,7 @@ def _shown(text: str, choice: _Choice, family: str, key: str, random: np.random.
         if shown(text, key) is not None:
             return text, family, key
         family, key = _face(choice, random)
-    every = [(family, key) for family, keys in zip(choice.families, choice.keys, strict=True) for key in keys]
+    every = [(family, key) for family, keys in choice.faces for key in keys]
     known = {letter for letter in set(text) if any(shown(letter, key) is not None for _, key in every)}
     text = " ".join("".join(letter for letter in text if letter in known).split())
     able = [face for face in every if shown(text, face[1]) is not None]
