@@ -1,5 +1,6 @@
 """Transcribing files: order, formats, bad files, going on after a kill, the same result alone and among others."""
 
+import array
 import csv
 import errno
 import io
@@ -231,6 +232,7 @@ def test_killed_at_any_instant_it_ends_with_the_same_bytes(model, sounds, tmp_pa
 
 
 def test_interrupted_it_leaves_with_130_and_no_traceback(model, sounds, tmp_path):
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     output = tmp_path / "out.txt"
     command = [sys.executable, "-m", "pipelines.transcribe", model, "-", "-o", output]
     process = subprocess.Popen(
@@ -238,7 +240,11 @@ def test_interrupted_it_leaves_with_130_and_no_traceback(model, sounds, tmp_path
     )
     process.stdin.write(f"{sounds / '10.wav'}\n")
     process.stdin.flush()
-    time.sleep(1.0)  # it waits for the end of the list
+    waiting = array.array("i", [1])
+    while waiting[0]:  # until it has read the line, and waits for the end of the list
+        time.sleep(0.1)
+        assert process.poll() is None
+        fcntl.ioctl(process.stdin.fileno(), termios.FIONREAD, waiting)
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=30)
     assert process.returncode == 130
