@@ -9,6 +9,7 @@ import numpy as np
 
 from audio.augment import AugmentSettings, augment
 from audio.corpora import CORPORA
+from audio.parts import parts
 from audio.reading import SUFFIXES, Sound, rate_ratio, read
 from audio.slices import SliceSettings, num_features, slices, step
 from common.modality import Modality
@@ -104,4 +105,5 @@ MODALITY = Modality(
     inspect=inspect,
     digest=digest,
     length=length,
+    parts=parts,
 )

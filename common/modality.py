@@ -38,6 +38,8 @@ class Modality:
         digest: signal → hex digest of its content, to find duplicates.
         length: signal → units (seconds; pixels of width).
         height: signal → pixels of height, for boxes; 1 where a signal has none.
+        parts: (signal, settings, longest) → signals of that length at most which end to end are a signal that is longer
+            than ``settings`` allow, for transcribe; one that is not, alone. None: there is no cutting.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Modality:
     digest: Callable[[Any], str]
     length: Callable[[Any], float]
     height: Callable[[Any], float] = lambda signal: 1.0
+    parts: Callable[[Any, Any, float], list[Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,13 +52,21 @@ class Result:
 
 
 @dataclass(frozen=True)
-class _Input:
-    """Slices float32 [T, F] of a file, and the length and height of its signal in units; slices of each voter."""
+class _Part:
+    """Slices float32 [T, F] of a file or a part of it, and its length in units; slices of each voter."""
 
     slices: np.ndarray
     length: float
-    height: float
     others: tuple[np.ndarray, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A file's parts, mostly one, and the length and height of its signal in units."""
+
+    parts: tuple[_Part, ...]
+    length: float
+    height: float
 
 
 class Recogniser:
@@ -148,8 +157,13 @@ class Recogniser:
         return next(self._decoded([self._read(path)]))
 
     def slices(self, path: str | Path) -> np.ndarray:
-        """Slices float32 [T, F] of a file, as the network reads them. Raises as ``transcribe``."""
-        return self._read(path).slices
+        """Slices float32 [T, F] of a file, as the network reads them.
+
+        Raises:
+            SampleError: as ``transcribe``, and ``too_long`` of a file that is transcribed in parts.
+            OSError: it cannot be opened.
+        """
+        return self._part(self.modality.read(Path(path))).slices
 
     def transcribe_all(
         self, paths: Iterable[str | Path], batch_slices: int = BATCH_SLICES
@@ -166,7 +180,8 @@ class Recogniser:
         with ThreadPoolExecutor(READERS) as pool:
             while some := list(islice(stream, READERS)):
                 waiting += zip(some, pool.map(self._read_or_reason, some), strict=True)
-                num_slices = sum(len(each.slices) for _, each in waiting if isinstance(each, _Input))
+                parts = [part for _, each in waiting if isinstance(each, _Input) for part in each.parts]
+                num_slices = sum(len(part.slices) for part in parts)
                 if len(waiting) >= WAITING_FILES or num_slices >= WAITING_BATCHES * batch_slices:
                     yield from self._results(waiting, batch_slices)
                     waiting = []
@@ -179,10 +194,20 @@ class Recogniser:
             return reason_of(error, path)
 
     def _read(self, path: str | Path) -> _Input:
+        signal = self.modality.read(Path(path))
+        cut = self.modality.parts
+        parts = [signal] if cut is None else cut(signal, self._slice_settings, self._longest)
+        return _Input(tuple(map(self._part, parts)), self.modality.length(signal), self.modality.height(signal))
+
+    @property
+    def _longest(self) -> float:
+        """Units of a part of a long file: about as long as what the network has learnt from."""
+        summary = self.bundle.summary
+        return 2 * summary["training_units"] / summary["training_samples"] if "training_units" in summary else math.inf
+
+    def _part(self, signal: Any) -> _Part:
         # pyarrow behind it takes its time to load.
         from common.store import halve
-
-        signal = self.modality.read(Path(path))
 
         def slices_by(settings: Any) -> np.ndarray:
             # Rounded as the slices that the network was trained and evaluated on.
@@ -192,29 +217,33 @@ class Recogniser:
         others = tuple(
             slices if settings == self._slice_settings else slices_by(settings) for settings in self._other_settings
         )
-        return _Input(slices, self.modality.length(signal), self.modality.height(signal), others)
+        return _Part(slices, self.modality.length(signal), others)
 
     def _decoded(self, inputs: list[_Input], batch_slices: int = BATCH_SLICES) -> Iterator[Hypothesis]:
         from common.emissions import emissions
+        from pipelines.joined import joined
 
-        matrices = [each.slices for each in inputs]
-        emitted = emissions(self.bundle.network, matrices, batch_slices, exact=True)
-        for each, hypothesis in zip(inputs, self._hypotheses(inputs, emitted, batch_slices), strict=True):
-            yield in_units(hypothesis, self._step(each) * self.bundle.stride, each.length)
+        parts = [part for each in inputs for part in each.parts]
+        emitted = emissions(self.bundle.network, [part.slices for part in parts], batch_slices, exact=True)
+        hypotheses = self._hypotheses(parts, emitted, batch_slices)
+        separator = " " if " " in self.bundle.alphabet.symbols else ""
+        for each in inputs:
+            found = [
+                in_units(next(hypotheses), self._step(part) * self.bundle.stride, part.length) for part in each.parts
+            ]
+            yield joined(found, [part.length for part in each.parts], separator)
 
-    def _hypotheses(
-        self, inputs: list[_Input], emitted: Iterator[np.ndarray], batch_slices: int
-    ) -> Iterator[Hypothesis]:
+    def _hypotheses(self, parts: list[_Part], emitted: Iterator[np.ndarray], batch_slices: int) -> Iterator[Hypothesis]:
         """Places are in emission slices."""
         if self.voters is None:
             for log_probs in emitted:
                 yield calibrated(readable(self.decoder(log_probs)), self.bundle.calibration)
             return
-        matrices = [[each.others[number] for each in inputs] for number in range(len(self._other_settings))]
+        matrices = [[each.others[number] for each in parts] for number in range(len(self._other_settings))]
         for log_probs, others in zip(emitted, self.voters.emissions(matrices, batch_slices), strict=True):
             yield self.voters.poll.vote([log_probs, *others])
 
-    def _step(self, each: _Input) -> float:
+    def _step(self, each: _Part) -> float:
         """Units of the file from one slice to the next."""
         # A picture is scaled to the network's height, so its own pixels a slice are its own matter.
         return each.length / max(1, len(each.slices)) if self.unit == "px" else self.bundle.step

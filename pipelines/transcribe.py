@@ -5,6 +5,8 @@ folders), globs, and - for a list of paths on standard input. Formats: txt, json
 file for all inputs, and srt, vtt and TextGrid, a file for each; of text images alto, page and hocr, a file for each.
 Those with a file for each go to the folder OUT, below it as the inputs stand below the folder that they share; of one
 input OUT may be the file itself.
+A recording longer than slices.max_seconds of the model is cut in pauses, into parts about as long as what it has
+learnt from.
 With --with other models vote with MODEL, each by its own decoder: docs/decoding.md.
 With -o the command goes on where it stopped: what OUT holds for the same path and size is kept.
 Exit code 0: all transcribed; 1: some files could not be read, they are named at the end; 2: wrong call or model.
