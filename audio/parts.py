@@ -27,12 +27,11 @@ def cut(sound: Sound, longest_s: float) -> list[Sound]:
     """
     rate_hz, found, start = sound.rate_hz, [], 0
     levels, size = _levels(sound)
-    most, least = max(2, math.floor(longest_s * rate_hz)), round(LEAST_S * rate_hz)
+    most, least = max(2 * size, math.floor(longest_s * rate_hz)), round(LEAST_S * rate_hz)
     while (left := len(sound.waveform) - start) > most:
         begin = math.ceil((start + most / 2) / size)
         end = max(begin + 1, (start + min(most, left - min(least, most // 2))) // size + 1)
-        middle = (begin + int(levels[begin:end].argmin())) * size if begin < len(levels) else start + most
-        stop = min(max(middle, start + 1), start + most)
+        stop = (begin + int(levels[begin:end].argmin())) * size
         found.append(Sound(sound.waveform[start:stop], rate_hz))
         start = stop
     return [*found, Sound(sound.waveform[start:], rate_hz)]

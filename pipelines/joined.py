@@ -30,10 +30,11 @@ def joined(parts: Sequence[Hypothesis], lengths: Sequence[float], separator: str
             symbols.append(Symbol(separator, symbols[-1].end, moved[0].start, 1.0))
         symbols += moved
         words += [_moved(each, start) for each in part.words]
+    spoken = [each for part in parts for each in part.symbols]  # separators are sure, and say nothing
     return Hypothesis(
         text=separator.join(each.text for each in parts if each.text),
         score=sum(each.score for each in parts),
-        confidence=geometric_mean([each.confidence for each in symbols or parts]),
+        confidence=geometric_mean([each.confidence for each in spoken or parts]),
         symbols=tuple(symbols),
         words=tuple(words),
         language_score=sum(each.language_score for each in parts),

@@ -102,6 +102,8 @@ def test_the_whole_is_what_its_parts_are(recogniser: Recogniser, tmp_path: Path)
     assert [word.text for word in whole.words] == [word[0] for word in expected]
     for word, other in zip(whole.words, expected, strict=True):
         np.testing.assert_allclose((word.start, word.end, word.confidence), other[1:], atol=2e-6)
+    confidences = [symbol.confidence for each in found if each is not None for symbol in each.symbols]
+    assert whole.confidence == pytest.approx(np.exp(np.mean(np.log(confidences))))
     assert [each.text for each in words_of(whole.symbols)] == [each.text for each in whole.words]
     places = [place for each in whole.symbols for place in (each.start, each.end)]
     assert places == sorted(places) and places[-1] <= 7
