@@ -29,6 +29,10 @@ FAMILIES: dict[str, str] = {
         eb-garamond ibm-plex-serif libre-baskerville lora marcellus playfair-display pt-serif vollkorn""",
     "slab": "antic-slab arvo bitter roboto-slab sanchez slabo-27px",
 }
+# Of one script, chosen by name alone. They come behind all others, whose places, and so their splits, stay as they are.
+SCRIPT_FAMILIES: dict[str, str] = {
+    "arabic": "almarai amiri cairo ibm-plex-sans-arabic noto-sans-arabic tajawal",
+}
 # Their small letters look like capitals: a text in them is a text in capitals.
 CAPITALS_ONLY = frozenset({"bebas-neue", "bungee", "cinzel", "luckiest-guy", "permanent-marker"})
 HOLD_OUT_EVERY = 8
@@ -40,11 +44,21 @@ WEIGHT_AXIS, WIDTH_AXIS = b"Weight", b"Width"
 
 
 def families(styles: tuple[str, ...] = ()) -> list[str]:
-    """Names of the families of some styles (none: of all), sorted by style. Raises GlyphoneError(unknown style)."""
+    """Names of the families of some styles, sorted by style; none: of all but those of one script.
+
+    Raises:
+        GlyphoneError: unknown style.
+    """
+    known = FAMILIES | SCRIPT_FAMILIES
     for style in styles:
-        if style not in FAMILIES:
-            raise GlyphoneError(f"font style {style!r}; allowed are {', '.join(FAMILIES)}")
-    return [family for style in sorted(FAMILIES) if not styles or style in styles for family in FAMILIES[style].split()]
+        if style not in known:
+            raise GlyphoneError(f"font style {style!r}; allowed are {', '.join(known)}")
+    return [family for style in known if style in (styles or FAMILIES) for family in known[style].split()]
+
+
+def all_families() -> list[str]:
+    """Those of every style."""
+    return families((*FAMILIES, *SCRIPT_FAMILIES))
 
 
 def faces_of_split(
@@ -52,11 +66,11 @@ def faces_of_split(
 ) -> dict[str, list[str]]:
     """Family → keys of its faces, for one split; the splits share no family.
 
-    Every eighth family in the order of ``families`` is kept for test, and every eighth for validation, if these splits
-    are in ``held_out`` (have samples); all others are for train.
+    Every eighth family in the order of ``all_families`` is kept for test, and every eighth for validation, if these
+    splits are in ``held_out`` (have samples); all others are for train.
 
     Args:
-        styles: those to choose from; none: all.
+        styles: those to choose from; none: all but those of one script.
         folder: of own fonts that take the place of the packages; see ``own_families``.
 
     Raises:
@@ -64,7 +78,7 @@ def faces_of_split(
     """
     own = own_families(folder) if folder else {}
     of_split: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    for place, family in enumerate(own or families()):
+    for place, family in enumerate(own or all_families()):
         keeper = {TEST_PLACE: "test", VALIDATION_PLACE: "validation"}.get(place % HOLD_OUT_EVERY, "train")
         of_split[keeper if keeper in held_out else "train"].append(family)
     chosen = set(own or families(styles))
@@ -100,7 +114,13 @@ def file(key: str) -> Path:
 
 
 @lru_cache(maxsize=64)
-def load(key: str, size_px: int, weight_step: int, width_step: int) -> ImageFont.FreeTypeFont:
+def load(
+    key: str,
+    size_px: int,
+    weight_step: int,
+    width_step: int,
+    layout: ImageFont.Layout = ImageFont.Layout.BASIC,
+) -> ImageFont.FreeTypeFont:
     """A face ready for drawing.
 
     Args:
@@ -108,11 +128,12 @@ def load(key: str, size_px: int, weight_step: int, width_step: int) -> ImageFont
         size_px: pixels of the em square.
         weight_step, width_step: 0 … 8, from the lightest to the heaviest and from the narrowest to the widest that a
             variable font offers; a font without that axis has one weight and one width.
+        layout: BASIC, letter by letter, or RAQM (``ocr.shaping``).
 
     Raises:
         GlyphoneError: the package or the file is missing.
     """
-    font = ImageFont.truetype(str(file(key)), size_px, layout_engine=ImageFont.Layout.BASIC)
+    font = ImageFont.truetype(str(file(key)), size_px, layout_engine=layout)
     if "[" in Path(key).name:  # by convention variable fonts name their axes: Oswald[wght].ttf
         values: list[float] = []
         for axis in font.get_variation_axes():

@@ -2,8 +2,8 @@
 
 A path is ``synthesis:<seed>:<condition>`` with the condition ``<style>/<case>/<face>``, the face ``<family>/<file>`` of
 the packages or the absolute path of a font: the style is ``clean`` or ``scene`` (``scene+marks`` adds marks that the
-text does not hold, as scene-text corpora leave punctuation out of their labels); the case says how letters are shown,
-since the text's own case may have been normalised away.
+text does not hold, as scene-text corpora leave punctuation out of their labels; ``+rtl`` sets a line that reads from
+right to left); the case says how letters are shown, since the text's own case may have been normalised away.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,19 @@ from ocr.distortions import STRENGTHS, Strength, ground, light, photograph, warp
 from ocr.glyphs import LOOKALIKES, shown
 from ocr.typesetting import CASES, Setting, ink
 
-MARKS_SUFFIX = "+marks"
+MARKS_SUFFIX, RIGHT_TO_LEFT_SUFFIX = "+marks", "+rtl"
 MARKS_BEFORE = ("'", '"', "(", "-", "$", "#", "*")
 MARKS_AFTER = (",", ".", ".", ",", "!", "?", ":", "'", '"', ")", "-", "...", "%")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A parsed path. ``key`` is the face, ``family/file``."""
+    """A parsed path. ``direction`` is ltr or rtl, ``key`` the face, ``family/file``."""
 
     seed: int
     style: str
     marks: bool
+    direction: str
     case: str
     key: str
 
@@ -44,7 +45,10 @@ def parse(path: str) -> Recipe:
     try:
         seed, condition = path.removeprefix(SYNTHESIS).split(":", 1)
         style, case, key = condition.split("/", 2)
-        recipe = Recipe(int(seed), style.removesuffix(MARKS_SUFFIX), style.endswith(MARKS_SUFFIX), case, key)
+        direction = "rtl" if style.endswith(RIGHT_TO_LEFT_SUFFIX) else "ltr"
+        style = style.removesuffix(RIGHT_TO_LEFT_SUFFIX)
+        marks = style.endswith(MARKS_SUFFIX)
+        recipe = Recipe(int(seed), style.removesuffix(MARKS_SUFFIX), marks, direction, case, key)
     except ValueError:
         raise SampleError("unreadable", f"{path!r}: not {SYNTHESIS}<seed>:<style>/<case>/<family>/<file>") from None
     if "/" not in key:
@@ -64,7 +68,7 @@ def synthesise(sample: Sample) -> np.ndarray:
 
     Raises:
         SampleError: the path is no recipe, or the text leaves no ink.
-        GlyphoneError: the font is not installed.
+        GlyphoneError: the font is not installed; or FriBiDi, of a text that is shaped.
     """
     recipe = parse(sample.path)
     strength = STRENGTHS[recipe.style]
@@ -105,6 +109,7 @@ def _setting(recipe: Recipe, strength: Strength, random: np.random.Generator) ->
         initial=float(random.uniform(1.15, 1.4)) if random.random() < loose / 5 else 1.0,
         wobble=float(random.uniform(0, 0.06)) if random.random() < loose / 5 else 0.0,
         whole_line=random.random() < strength.whole_line,
+        direction=recipe.direction,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr import fonts
+from ocr import fonts, shaping
 
 # Render cases: how a text whose case may have been normalised away is shown again.
 CASES = {
@@ -34,6 +34,9 @@ class Setting:
         wobble: random shift of each letter up or down, as share of the em.
         whole_line: keep the height from capitals to baseline even where letters do not reach it, as in lines of print,
             so that o and O differ; otherwise the mask is cut to the ink, as words are cut out of photographs.
+        direction: ltr or rtl, in which the line is read.
+
+    Texts that are shaped (``ocr.shaping``) have no tracking, initial or wobble: their letters hang together.
     """
 
     key: str
@@ -44,6 +47,7 @@ class Setting:
     initial: float = 1.0
     wobble: float = 0.0
     whole_line: bool = False
+    direction: str = "ltr"
 
 
 def case_of(text: str) -> str:
@@ -55,7 +59,16 @@ def case_of(text: str) -> str:
 
 
 def ink(text: str, setting: Setting, generator: np.random.Generator) -> np.ndarray:
-    """Mask of a text: uint8 [h, w], 255 where the ink is, cut to the ink or the line (at least 1 x 1)."""
+    """Mask of a text: uint8 [h, w], 255 where the ink is, cut to the ink or the line (at least 1 x 1).
+
+    Raises:
+        GlyphoneError: the font is missing; or FriBiDi, of a text that is shaped.
+    """
+    if shaping.is_shaped(text, setting.direction):
+        shaping.check(text, setting.direction)
+        layout = ImageFont.Layout.RAQM
+        font = fonts.load(setting.key, setting.size_px, setting.weight_step, setting.width_step, layout)
+        return _cut(*shaping.draw(text, font, setting.direction), font, setting.whole_line)
     font = fonts.load(setting.key, setting.size_px, setting.weight_step, setting.width_step)
     big = setting.size_px
     if setting.initial != 1.0:

@@ -36,6 +36,8 @@ MODELS = {
 }
 # Sections whose models the modality brings.
 OWN_MODELS = {"slices": "SliceSettings", "augment": "AugmentSettings"}
+# In which lines are read: a setting of the section text, and of readers that draw lines.
+DIRECTION = "direction"
 SECTIONS = ("corpora", *MODELS, *OWN_MODELS)
 
 
@@ -137,12 +139,14 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
         return {}
     allowed = ", ".join(SECTIONS)
     mistakes += [f"{name}.{key}: unknown; allowed: {allowed}" for key in sections if key not in SECTIONS]
-    checked: dict[str, Any] = {"corpora": tuple(_check_corpora(name, sections.get("corpora"), full, mistakes))}
+    checked: dict[str, Any] = {}
     models = {section: _model(address) for section, address in MODELS.items()}
     if full:
         models |= {section: getattr(modality(name), attribute) for section, attribute in OWN_MODELS.items()}
     for section, model in models.items():
         checked[section] = _check(model, sections.get(section, {}), f"{name}.{section}", mistakes)
+    corpora = _check_corpora(name, sections.get("corpora"), full, checked["text"], mistakes)
+    checked["corpora"] = tuple(corpora)
     if full and _is_right_to_left(checked["text"]) and modality(name).unit != "px":
         mistakes.append(f"{name}.text.direction: 'rtl': is of lines in pictures; transcripts of sounds are always ltr")
     for section in ("pretraining", "training"):
@@ -168,17 +172,35 @@ def _check_stream(kind: Modality, chosen: Any, text: Any, key: str, mistakes: li
     """The settings of a stream's generator, which are those of a reader of the modality."""
     if chosen is None or not (chosen.stream.samples or chosen.stream.generator):
         return
-    if chosen.stream.samples and _is_right_to_left(text):
-        mistakes.append(
-            f"{key}.stream.samples: {chosen.stream.samples}: made samples read from left to right; with "
-            f"{kind.name}.text.direction: rtl only 0"
-        )
     if (reader := stream_reader(kind)) is None:
         mistakes.append(
             f"{key}.stream.samples: {chosen.stream.samples}: {kind.name} has no generator of samples, only 0"
         )
-    else:
-        _check(reader.Settings, chosen.stream.generator, f"{key}.stream.generator", mistakes)
+        return
+    if chosen.stream.samples and _is_right_to_left(text) and not _draws_lines(reader):
+        mistakes.append(
+            f"{key}.stream.samples: {chosen.stream.samples}: made samples read from left to right; with "
+            f"{kind.name}.text.direction: rtl only 0"
+        )
+    _check_reader(reader, chosen.stream.generator, text, f"{key}.stream.generator", mistakes)
+
+
+def _check_reader(reader: CorpusReader, own: Mapping[str, Any], text: Any, key: str, mistakes: list[str]) -> Any:
+    """A reader's own settings. The direction of lines that it draws is that of the texts: nobody sets it twice."""
+    if text is None or not _draws_lines(reader):
+        return _check(reader.Settings, own, key, mistakes)
+    if DIRECTION in own:
+        mistakes.append(f"{key}.{DIRECTION}: {own[DIRECTION]!r}: text.{DIRECTION} says it; leave this key out")
+    return _check(reader.Settings, with_direction(reader, own, text), key, mistakes)
+
+
+def _draws_lines(reader: CorpusReader) -> bool:
+    return DIRECTION in reader.Settings.model_fields
+
+
+def with_direction(reader: CorpusReader, own: Mapping[str, Any], text: Any) -> dict[str, Any]:
+    """A reader's own settings; of one that draws lines with the direction of the texts."""
+    return {**own, DIRECTION: text.direction} if _draws_lines(reader) else dict(own)
 
 
 def stream_reader(kind: Modality) -> CorpusReader | None:
@@ -186,7 +208,7 @@ def stream_reader(kind: Modality) -> CorpusReader | None:
     return next((each for _, each in sorted(kind.corpora.items()) if each.recipe is not None), None)
 
 
-def _check_corpora(name: str, entries: Any, full: bool, mistakes: list[str]) -> Iterator[Corpus]:
+def _check_corpora(name: str, entries: Any, full: bool, text: Any, mistakes: list[str]) -> Iterator[Corpus]:
     if not isinstance(entries, list) or not entries:
         mistakes.append(f"{name}.corpora: {entries!r}: a list of at least one corpus is needed")
         return
@@ -211,7 +233,7 @@ def _check_corpora(name: str, entries: Any, full: bool, mistakes: list[str]) -> 
                 mistakes.append(f"{key}.reader: {corpus.reader!r}: there are {', '.join(sorted(readers))}")
                 continue
             rest = {field: value for field, value in entry.items() if field not in shared}
-            own = _check(readers[corpus.reader].Settings, rest, key, mistakes)
+            own = _check_reader(readers[corpus.reader], rest, text, key, mistakes)
         yield Corpus(key, corpus.reader, corpus_name, corpus.root, own)
 
 

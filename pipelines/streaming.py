@@ -23,7 +23,7 @@ from common.training.samples import Samples
 from common.training.stream import Joined, Stream
 from common.training.stream_settings import StreamSettings
 from pipelines.modalities import MODULES, modality
-from pipelines.settings import stream_reader
+from pipelines.settings import stream_reader, with_direction
 from pipelines.stream_making import make
 
 # What bundles and figures call the samples of a stream.
@@ -80,7 +80,8 @@ def recipe_of(
     """Id → sample with a normalised text, by the id alone."""
     reader = stream_reader(kind)
     assert reader is not None and reader.recipe is not None  # the settings' check has seen to it
-    settings = reader.Settings.model_validate_json(json.dumps(stream.generator), strict=True)
+    own = with_direction(reader, stream.generator, text)
+    settings = reader.Settings.model_validate_json(json.dumps(own), strict=True)
     make_recipe = reader.recipe
     draw = None
     if stream.ngrams:

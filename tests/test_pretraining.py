@@ -111,7 +111,7 @@ def test_pretraining_off_is_no_pretraining_and_on_it_is_where_training_starts(wo
     ],
 )
 def test_mistakes_in_a_stream_are_named(workspace, stream, sentence):
-    """Letters are set from left to right: Hebrew would be shown the other way than it is learnt."""
+    """The toy draws no lines: Hebrew would be shown the other way than it is learnt."""
     write(workspace, pretraining={"stream": stream}, text={"direction": "rtl" if "rtl" in sentence else "ltr"})
     with pytest.raises(SettingsError, match=sentence):
         settings.read("toy", "pretraining")

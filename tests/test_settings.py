@@ -157,13 +157,26 @@ def test_missing_file_says_what_to_do(params: Path) -> None:
     assert "no such file" in line and "pipelines.recipe" in line
 
 
-def test_made_samples_do_not_read_from_right_to_left(params: Path) -> None:
-    """Their letters would stand the other way round than the labels that the network is to learn."""
-    stream = {"pretraining": {"stream": {"samples": 9}}}
-    tree = {"corpora": [{"reader": "synthetic"}], "text": {"direction": "rtl"}, **stream}
-    params.write_text(json.dumps({"seed": 1, "modalities": ["ocr"], "ocr": tree}), "utf-8")
-    with pytest.raises(SettingsError, match=r"ocr\.pretraining\.stream\.samples: 9: .*direction: rtl only 0"):
-        read("ocr", path=params)
+def test_made_lines_are_read_as_the_texts_are(params: Path) -> None:
+    """One setting for both: else letters would stand the other way round than the labels that a network learns."""
+    stream = {"samples": 9, "generator": {"style": "scene"}}
+    tree = {"corpora": [{"reader": "synthetic"}], "text": {"direction": "rtl"}, "pretraining": {"stream": stream}}
+
+    def chosen() -> Any:
+        params.write_text(json.dumps({"seed": 1, "modalities": ["ocr"], "ocr": tree}), "utf-8")
+        return read("ocr", "corpora", "pretraining", path=params)
+
+    assert chosen().corpora[0].own.direction == "rtl"
+    stream["generator"] = {"direction": "ltr"}
+    with pytest.raises(
+        SettingsError, match=r"ocr\.pretraining\.stream\.generator\.direction: 'ltr': text\.direction says"
+    ):
+        chosen()
+    tree["text"], stream["generator"] = {"direction": "ltr"}, {}
+    assert chosen().corpora[0].own.direction == "ltr"
+    tree["text"] = {"direction": "up"}
+    with pytest.raises(SettingsError, match=r"^\S+: ocr\.text\.direction: 'up': must be 'ltr' or 'rtl'$"):
+        chosen()
 
 
 def test_a_bom_and_crlf_do_not_matter(params: Path) -> None:

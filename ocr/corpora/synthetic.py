@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.modality import CorpusReader, generator
 from common.samples import SPLITS, Sample
-from ocr import fonts
+from ocr import fonts, shaping
 from ocr.glyphs import shown
-from ocr.synthesis import MARKS_SUFFIX, path
+from ocr.synthesis import MARKS_SUFFIX, RIGHT_TO_LEFT_SUFFIX, path
 from ocr.typesetting import case_of
 from ocr.words import KINDS, LETTERS_AND_DIGITS
 from ocr.words import text as text_of_kind
@@ -39,10 +39,12 @@ class SyntheticSettings(BaseModel):
     characters: str = Field(LETTERS_AND_DIGITS + " .,:!?'&%$-", min_length=1)
     # Render now and then marks that the text does not hold, where a corpus leaves punctuation out of its labels.
     unlabelled_marks: bool = False
-    # Styles of fonts (condensed display hand mono sans serif slab); none: all.
+    # Styles of fonts (condensed display hand mono sans serif slab); none: all of these. Another one: arabic.
     font_styles: tuple[str, ...] = ()
     # Folder of own fonts (.ttf, .otf) in place of all these: absolute, or below the folder that commands run in.
     fonts: str = ""
+    # In which lines are read: that of the section `text`, which sets it.
+    direction: Literal["ltr", "rtl"] = "ltr"
 
     @model_validator(mode="after")
     def _one_choice_of_fonts(self) -> "SyntheticSettings":
@@ -67,7 +69,8 @@ def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]
     """List the samples. The group is the font family; the splits share none.
 
     Raises:
-        GlyphoneError: an unknown font style, a font package that is not installed, or characters that make no text.
+        GlyphoneError: an unknown font style, a font package that is not installed, characters that make no text, or a
+            text that is shaped where FriBiDi is missing.
     """
     numbers = dict(zip(SPLITS, (settings.num_train, settings.num_validation, settings.num_test), strict=True))
     for split, number in numbers.items():
@@ -117,10 +120,12 @@ def _sample(
     if family in fonts.CAPITALS_ONLY:
         # What is seen; some of these faces show the case as the size of capitals. That of µ is a letter they lack.
         text = "".join(each.upper() if shown(each.upper(), key) is not None else each for each in text)
-    style = settings.style if settings.style != "mix" else ("clean", "scene")[int(random.integers(2))]
+    shaping.check(text, settings.direction)  # here, where all texts pass before the first picture is drawn
+    style: str = settings.style if settings.style != "mix" else ("clean", "scene")[int(random.integers(2))]
+    style += MARKS_SUFFIX * settings.unlabelled_marks + RIGHT_TO_LEFT_SUFFIX * (settings.direction == "rtl")
     return Sample(
         id=sample_id,
-        path=path(seed, style + MARKS_SUFFIX * settings.unlabelled_marks, case, key),
+        path=path(seed, style, case, key),
         text=text,
         group=f"font/{family}",
         split=split,
