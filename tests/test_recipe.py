@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 PRETRAINED: dict[str, dict] = {
     "an4_pretrained": {},
     "iiit5k_pretrained": {"epochs": 24, "consistency": 0.2},
+    "arabic_pretrained": {},
     "fraktur_pretrained": {"epochs": 36, "consistency": 0.2},
 }
 NAMES = (
