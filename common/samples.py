@@ -20,6 +20,7 @@ REASONS = {
     "too_long": "longer than the limit of the settings",
     "duplicate_id": "another sample has the same id",
     "out_of_range": "start, end or box lie outside the file",
+    "size_mismatch": "the picture has other proportions than the page that its box was drawn on",
     "empty_signal": "no sound or no pixels",
     "over_limit": "larger than the safety limit",
     "not_finite": "its slices hold NaN or infinity",
@@ -41,6 +42,8 @@ class Sample:
         split: one of ``SPLITS``.
         start, end: seconds within the file, half open, or None for all of it.
         box: (left, top, right, bottom) in pixels, half open, or None for the whole image.
+        page_size: (width, height) of the page that box was drawn on, in the units of box, where the corpus says so:
+            box is scaled from it to the picture. None: box is in pixels of the picture.
         corpus: name of the corpus, a key of the settings.
         licence: as the corpus states it.
     """
@@ -53,6 +56,7 @@ class Sample:
     start: float | None = None
     end: float | None = None
     box: tuple[int, int, int, int] | None = None
+    page_size: tuple[int, int] | None = None
     corpus: str = ""
     licence: str = ""
 
@@ -96,8 +100,9 @@ def read_rejections(path: str | Path) -> list[Rejection]:
 
 def _from_row(kind: type, row: dict[str, Any], path: str | Path) -> Any:
     try:
-        if row.get("box") is not None:
-            row["box"] = tuple(row["box"])
+        for key in ("box", "page_size"):
+            if row.get(key) is not None:
+                row[key] = tuple(row[key])
         return kind(**row)
     except TypeError as error:
         raise GlyphoneError(f"{path}: not a {kind.__name__.lower()}: {error}") from None

@@ -13,6 +13,7 @@ from common.samples import Sample
 from ocr import reading
 from ocr.augment import AugmentSettings, augment
 from ocr.corpora import alto, folder, fraktur, icdar, iiit5k, line_pairs, manifest, page_xml, svt, synthetic
+from ocr.page_size import scaled
 from ocr.slices import SliceSettings, num_features, slices, step
 from ocr.synthesis import synthesise
 
@@ -29,7 +30,10 @@ def load(sample: Sample, root: Path) -> np.ndarray:
     """Grey image uint8 [H, W] of a sample, cut to its box, or rendered. Raises SampleError."""
     if sample.is_synthetic:
         return synthesise(sample)
-    return reading.read(inside(root, sample.path), sample.box)
+    path, box = inside(root, sample.path), sample.box
+    if box is not None and sample.page_size is not None:
+        box = scaled(box, sample.page_size, reading.size(path), sample.id, path)
+    return reading.read(path, box)
 
 
 def preview(image: np.ndarray) -> tuple[str, bytes]:

@@ -61,6 +61,12 @@ def read(path: str | Path, box: Box | None = None) -> np.ndarray:
     return cut(_page(path, _version(Path(path))), box, path).copy()
 
 
+def size(path: str | Path) -> tuple[int, int]:
+    """(width, height) of the upright image that boxes are cut from. Raises SampleError as ``read``."""
+    height, width = _page(path, _version(Path(path))).shape
+    return width, height
+
+
 @lru_cache(maxsize=1)
 def _page(path: str | Path, version: tuple[int, int]) -> np.ndarray:
     """The page that lines are cut from, one after the other: decoded once, not for each of them."""

@@ -33,6 +33,7 @@ samples = st.lists(
         start=seconds,
         end=seconds,
         box=st.none() | st.tuples(*[st.integers(0, 99)] * 4),
+        page_size=st.none() | st.tuples(*[st.integers(1, 99)] * 2),
         corpus=texts,
         licence=texts,
     ),

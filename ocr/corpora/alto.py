@@ -11,10 +11,11 @@ from common.grouping import group_of
 from common.modality import CorpusReader
 from common.samples import Sample
 from ocr import xml
-from ocr.corpora.page_xml import PagesSettings, image_path, on_page, pages
+from ocr.corpora.page_xml import BEYOND_PX, PagesSettings, image_path, on_page, pages, stated_size
 
-# ALTO may measure in these instead of pixels; without the resolution they cannot be turned into pixels.
-UNITS = ("pixel", "")
+# Units of ALTO, none is pixels, each with how far a line may run over the edge of the page: tenths of a millimetre and
+# 1200ths of an inch as far as pixels at 300 dpi. What these are in pixels, the size of the page against its picture says.
+UNITS = {"pixel": BEYOND_PX, "": BEYOND_PX, "mm10": 4, "inch1200": 4 * BEYOND_PX}
 
 
 class AltoSettings(PagesSettings):
@@ -27,7 +28,8 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
     """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
 
     Raises:
-        GlyphoneError: no file, XML that is broken or dangerous, other units than pixels, a line without a box.
+        GlyphoneError: no file, XML that is broken or dangerous, an unknown unit, one other than pixels without the size
+            of the page, a line without a box.
     """
     for file in pages(settings, root):
         tree = xml.parse(file)
@@ -35,24 +37,36 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
             raise GlyphoneError(f"{file}: the root is {tree.tag}, not alto: not ALTO XML; files can leave it out")
         unit = (tree.findtext("Description/MeasurementUnit") or "").strip().lower()
         if unit not in UNITS:
-            raise GlyphoneError(f"{file}: measured in {unit}; allowed is pixel")
+            raise GlyphoneError(f"{file}: measured in {unit}; allowed are {', '.join(filter(None, UNITS))}")
         named = tree.findtext("Description/sourceImageInformation/fileName") or ""
         path = image_path(named.strip() or file.with_suffix(settings.image_suffix).name, file, root)
         name = file.relative_to(root).as_posix()
         lines = [(page, line) for page in tree.iter("Page") for line in page.iter("TextLine")]
+        numbers = sorted({page.get("PHYSICAL_IMG_NR") or "" for page, _ in lines})
+        if len(numbers) > 1:  # as of a many-page TIFF, of which the first picture would stand for all
+            raise GlyphoneError(
+                f"{file}: lines of {len(numbers)} pictures, PHYSICAL_IMG_NR {', '.join(numbers)}; write a file for each"
+            )
         for number, (page, line) in enumerate(lines):
             line_id = line.get("ID") or str(number)
             left, top, width, height = (
                 xml.integer(line.get(key), f"{key} of line {line_id}", file)
                 for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT")
             )
+            size = stated_size(page.get("WIDTH"), page.get("HEIGHT"), file)
+            if not all(size) and unit not in ("pixel", ""):
+                raise GlyphoneError(
+                    f"{file}: measured in {unit}, and Page has no WIDTH and HEIGHT: without the size of the page these "
+                    "cannot be turned into pixels"
+                )
             yield Sample(
                 id=f"{name}#{line_id}",
                 path=path,
                 text=_text(line),
                 group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
                 split="",
-                box=on_page((left, top, left + width, top + height), page.get("WIDTH"), page.get("HEIGHT"), file),
+                box=on_page((left, top, left + width, top + height), size, UNITS[unit]),
+                page_size=size if all(size) else None,
             )
 
 

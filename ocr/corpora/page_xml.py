@@ -11,6 +11,8 @@ from common.grouping import checked_pattern, group_of
 from common.modality import CorpusReader
 from common.samples import Sample
 from ocr import xml
+from ocr.page_size import Size
+from ocr.reading import Box
 
 # How far outlines may run over the right and the lower edge of the page: much less than a letter is wide.
 BEYOND_PX = 5
@@ -55,19 +57,19 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
         if page is None:
             raise GlyphoneError(f"{file}: no Page element: not PAGE XML; the setting files can leave it out")
         path = image_path(page.get("imageFilename") or "", file, root)
+        size = stated_size(page.get("imageWidth"), page.get("imageHeight"), file)
         name = file.relative_to(root).as_posix()
         for number, line in enumerate(page.iter("TextLine")):
             line_id = line.get("id") or str(number)
-            coordinates = line.find("Coords")
+            box = _box(line.find("Coords"), f"line {line_id}", file)
             yield Sample(
                 id=f"{name}#{line_id}",
                 path=path,
                 text=_text(line, f"line {line_id}", file),
                 group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
                 split="",
-                box=on_page(
-                    _box(coordinates, f"line {line_id}", file), page.get("imageWidth"), page.get("imageHeight"), file
-                ),
+                box=on_page(box, size),
+                page_size=size if all(size) else None,
             )
 
 
@@ -94,17 +96,18 @@ def image_path(name: str, file: Path, root: Path) -> str:
     return (file.parent / base).relative_to(root).as_posix()
 
 
-def on_page(
-    box: tuple[int, int, int, int], width: str | None, height: str | None, file: Path
-) -> tuple[int, int, int, int]:
+def stated_size(width: str | None, height: str | None, file: Path) -> Size:
+    """(width, height) of the page as the file says; 0 where it says nothing."""
+    stated = [max(0, xml.integer(each or "0", "size of the page", file)) for each in (width, height)]
+    return stated[0], stated[1]
+
+
+def on_page(box: Box, size: Size, beyond: int = BEYOND_PX) -> Box:
     """The part of a box on the page, whose size the file may say: outlines run along its edge, or a little beyond.
 
     One that ends further outside stays, for reading to refuse: then the size may be wrong, or the picture.
     """
-    right, bottom = (
-        size if 0 < (size := xml.integer(stated or "0", "size of the page", file)) < end <= size + BEYOND_PX else end
-        for end, stated in ((box[2], width), (box[3], height))
-    )
+    right, bottom = (edge if 0 < edge < end <= edge + beyond else end for end, edge in zip(box[2:], size, strict=True))
     return max(box[0], 0), max(box[1], 0), right, bottom
 
 
@@ -124,7 +127,7 @@ def _text(line: Element, what: str, file: Path) -> str:
     return ""
 
 
-def _box(coordinates: Element | None, what: str, file: Path) -> tuple[int, int, int, int]:
+def _box(coordinates: Element | None, what: str, file: Path) -> Box:
     """Bounding box of a polygon: ``points="x,y x,y …"`` or, in files of 2010, Point elements. Half open."""
     if coordinates is None:
         raise GlyphoneError(f"{file}: {what} has no Coords")
