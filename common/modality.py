@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from common.samples import Sample
+from common.samples import Rejection, Sample
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class CorpusReader:
     Attributes:
         Settings: frozen pydantic model of the reader's own settings, all with defaults where that makes sense.
         read: (settings, root, seed) → samples with raw text (not yet normalised), group and split; split may be the
-            empty string where the corpus has no fixed one: prepare then splits by group.
+            empty string where the corpus has no fixed one: prepare then splits by group. And rejections of files that
+            are no samples yet (no_transcript): these are listed, but do not count as rejected samples.
         missing: (settings, root) → the official archives whose content is not below root yet, for ``--download``;
             None where the corpus has no open address with a checksum.
         recipe: (settings, seed, sample id, text or None) → one generated training sample by these alone, of a text of
@@ -94,7 +95,7 @@ class CorpusReader:
     """
 
     Settings: type[BaseModel]
-    read: Callable[[Any, Path, int], Iterable[Sample]]
+    read: Callable[[Any, Path, int], Iterable[Sample | Rejection]]
     missing: Callable[[Any, Path], list[Archive]] | None = None
     recipe: Callable[[Any, int, str, str | None], Sample] | None = None
 

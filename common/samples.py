@@ -15,6 +15,7 @@ REASONS = {
     "unreadable": "the file cannot be read as sound or image",
     "missing_file": "the file does not exist",
     "outside_corpus": "the path leads out of the corpus folder",
+    "no_transcript": "it is not transcribed",
     "empty_text": "the transcript is empty after normalisation",
     "too_few_slices": "fewer slices than the transcript needs (repeats count double)",
     "too_long": "longer than the limit of the settings",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common.errors import GlyphoneError
 from common.modality import Modality
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from pipelines.roots import resolve_root
 from pipelines.settings import Corpus
 
@@ -18,8 +18,8 @@ def resolve_roots(corpora: tuple[Corpus, ...]) -> dict[str, Path]:
 
 def read_corpora(
     modality: Modality, corpora: tuple[Corpus, ...], roots: Mapping[str, Path], seed: int
-) -> Iterator[Sample]:
-    """All samples, as their readers give them. Of several corpora, ids carry the corpus's name in front.
+) -> Iterator[Sample | Rejection]:
+    """All samples and rejections, as their readers give them. Of several corpora, ids carry the corpus's name in front.
 
     Groups stay as they are: reports show figures by the part of their names before the first slash.
     """
@@ -27,13 +27,16 @@ def read_corpora(
         prefix = f"{corpus.name}/" if len(corpora) > 1 else ""
         for sample in modality.corpora[corpus.reader].read(corpus.own, roots[corpus.name], seed):
             _check_unicode(corpus.name, sample)
-            yield replace(sample, id=prefix + sample.id, corpus=corpus.name)
+            if isinstance(sample, Rejection):
+                yield replace(sample, id=prefix + sample.id)
+            else:
+                yield replace(sample, id=prefix + sample.id, corpus=corpus.name)
 
 
-def _check_unicode(corpus: str, sample: Sample) -> None:
+def _check_unicode(corpus: str, sample: Sample | Rejection) -> None:
     """Refuse names and texts that UTF-8 cannot write: file names of another encoding, halves of an emoji."""
     for key in ("id", "path", "text", "group"):
-        value = getattr(sample, key)
+        value = getattr(sample, key, "")
         if any("\ud800" <= character <= "\udfff" for character in value):
             advice = "rename the file, or save the table, as UTF-8"
             raise GlyphoneError(f"corpus {corpus}: {key} {value!a} is no Unicode text; {advice}")

@@ -134,7 +134,9 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     chosen = settings.read(name, "seed", "corpora", "text", "prepare")
     seed = chosen.seed if chosen.prepare.seed is None else chosen.prepare.seed
     front, roots = modality(name), resolve_roots(chosen.corpora)
-    samples, raw_texts, rejections = usable(read_corpora(front, chosen.corpora, roots, seed), chosen.text)
+    listed = list(read_corpora(front, chosen.corpora, roots, seed))
+    untranscribed = [each for each in listed if isinstance(each, Rejection)]
+    samples, raw_texts, rejections = usable((each for each in listed if isinstance(each, Sample)), chosen.text)
     num_all = len(samples) + len(rejections)
 
     files = [sample for sample in samples if not sample.is_synthetic]
@@ -169,7 +171,10 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     for each in findings:
         if each.severity == "error":  # a training would be in vain; the others stand in the report
             print(f"{name}: {each.code}: {each.sentence}. {each.advice}", file=sys.stderr, flush=True)
-    write_rejections(folder / "rejected.jsonl", rejections)
+    if untranscribed:
+        first = f"the first is {untranscribed[0].sentence}; {folder / 'rejected.jsonl'} names all"
+        print(f"{name}: {len(untranscribed)} are not transcribed and left out, {first}", file=sys.stderr, flush=True)
+    write_rejections(folder / "rejected.jsonl", [*rejections, *untranscribed])
     write_findings(folder / "findings.json", findings)
     check_rejected_share(rejections, num_all, chosen.prepare.max_rejected, folder / "rejected.jsonl")
     check_leaks(samples, digests)

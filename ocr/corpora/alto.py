@@ -14,7 +14,7 @@ from ocr import xml
 from ocr.corpora.page_xml import BEYOND_PX, PagesSettings, image_path, on_page, pages, stated_size
 
 # Units of ALTO, none is pixels, each with how far a line may run over the edge of the page: tenths of a millimetre and
-# 1200ths of an inch as far as pixels at 300 dpi. What these are in pixels, the size of the page against its picture says.
+# 1200ths of an inch as far as pixels at 300 dpi. How many pixels they are, the size of the page and its picture say.
 UNITS = {"pixel": BEYOND_PX, "": BEYOND_PX, "mm10": 4, "inch1200": 4 * BEYOND_PX}
 
 

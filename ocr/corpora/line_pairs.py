@@ -3,16 +3,19 @@
 A tree without any ``.gt.txt`` is read with ``name.txt``; in one that has some, ``name.txt`` is what a program read.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from common.errors import GlyphoneError
 from common.grouping import file_groups, group_of, split_of_folder
 from common.manifest import FolderSettings
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import read_text
 from ocr.reading import SUFFIXES
+
+# Endings of versions of a line in the names of its pictures, as ocropus and calamari write them.
+VERSIONS = (".bin", ".nrm", ".dew")
 
 
 class LinePairsSettings(FolderSettings):
@@ -26,8 +29,8 @@ class LinePairsSettings(FolderSettings):
     splits_from_folders: bool = False
 
 
-def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample]:
-    """List the samples, one a transcript.
+def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
+    """List the samples, one a transcript, and reject lines that have none (no_transcript).
 
     The group is what group_pattern finds, else the folder; where all lie in one folder, each line is its own group.
 
@@ -48,6 +51,7 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample]
     transcripts.sort(key=lambda file: file.relative_to(root).as_posix())
     samples = [_sample(settings, root, transcript, suffix) for transcript in transcripts]
     yield from samples if settings.group_pattern else file_groups(samples)
+    yield from _untranscribed(settings, root, suffix, [sample.id for sample in samples])
 
 
 def _sample(settings: LinePairsSettings, root: Path, transcript: Path, suffix: str) -> Sample:
@@ -60,6 +64,35 @@ def _sample(settings: LinePairsSettings, root: Path, transcript: Path, suffix: s
         group=group_of(path, settings.group_pattern),
         split=split_of_folder(stem) if settings.splits_from_folders else "",
     )
+
+
+def _untranscribed(
+    settings: LinePairsSettings, root: Path, suffix: str, transcribed: Sequence[str]
+) -> Iterator[Rejection]:
+    """A rejection a line without a transcript, whatever the number of its pictures.
+
+    All pictures ``name.anything.png`` are of a transcribed line ``name``. A picture ``page.png`` beside a folder
+    ``page`` with transcripts is no line: the lines in there were cut out of it.
+    """
+    endings = tuple(filter(None, (*settings.versions, *VERSIONS)))
+    known = {*transcribed, *(_line(stem, endings) for stem in transcribed)}
+    known |= {PurePosixPath(stem).parent.as_posix() for stem in transcribed}
+    first: dict[str, str] = {}
+    files = (file.relative_to(root) for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    for path in sorted(files):
+        if any(part.startswith(".") for part in path.parts):
+            continue
+        *names, _ = path.name.split(".")
+        stems = [path.with_name(".".join(names[:end])).as_posix() for end in range(1, len(names) + 1)]
+        if known.isdisjoint(stems):
+            first.setdefault(_line(stems[-1], endings), path.as_posix())
+    for line, picture in sorted(first.items()):
+        yield Rejection(line, "prepare", "no_transcript", f"{picture}: no transcript {line}{suffix}")
+
+
+def _line(stem: str, endings: Sequence[str]) -> str:
+    """The name of a line out of that of one of its versions."""
+    return stem.removesuffix(next((each for each in endings if stem.endswith(each)), ""))
 
 
 def _image_of(stem: str, root: Path, versions: tuple[str, ...]) -> str:
