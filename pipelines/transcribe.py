@@ -16,7 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,24 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if options.output == Path("-"):
         options.output = None
-    with unpacked(options.model) as options.model:
-        return _with_model(options)
+    with ExitStack() as stack:
+        options.model, *folders = (stack.enter_context(unpacked(each)) for each in (options.model, *options.voters))
+        return _with_model(options, folders)
 
 
-def _with_model(options: argparse.Namespace) -> int:
+def _with_model(options: argparse.Namespace, voter_folders: list[Path]) -> int:
+    """Transcribe; ``voter_folders`` are those of ``options.voters``, which may be archives."""
     from common.files import read_json
     from pipelines.inputs import STANDARD_INPUT, find_files
     from pipelines.modalities import modality
 
     name = _modality_of(options.model, read_json)
-    for voter in options.voters:
-        if (other := _modality_of(voter, read_json, "--with")) != name:
-            raise GlyphoneError(f"--with {voter}: a model of modality {other!r}, {options.model} is of {name!r}")
+    for voter, folder in zip(options.voters, voter_folders, strict=True):
+        if (other := _modality_of(folder, read_json, "--with")) != name:
+            raise GlyphoneError(f"--with {voter}: a model of modality {other!r}, the first argument is of {name!r}")
     listed = map(os.fsdecode, sys.stdin.buffer) if STANDARD_INPUT in options.paths else ()
     paths, reasons = find_files(options.paths, modality(name).suffixes, listed)
     if not paths and not reasons:
         raise GlyphoneError("no files named: give files, folders, globs, or - and a list on standard input")
-    with _output(options, modality(name).unit, paths) as output:
+    with _output(options, voter_folders, modality(name).unit, paths) as output:
         todo = output.todo(paths)
         if len(todo) < len(paths) and not options.quiet:
             num_done = len(paths) - len(todo)
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         default=[],
-        help="a further model folder that votes on the text; may be given several times",
+        help="a further model folder or archive that votes on the text; may be given several times",
     )
     parser.add_argument(
         "--voting",
@@ -155,7 +157,7 @@ def _modality_of(model: Path, read_json: Any, what_it_is: str = "the first argum
     return name
 
 
-def _output(options: argparse.Namespace, unit: str, paths: list[str]) -> "Rows | Documents":
+def _output(options: argparse.Namespace, voter_folders: list[Path], unit: str, paths: list[str]) -> "Rows | Documents":
     """What takes the results."""
     import hashlib
 
@@ -175,7 +177,7 @@ def _output(options: argparse.Namespace, unit: str, paths: list[str]) -> "Rows |
     if options.voters:
         from pipelines.voter_folders import voters_digest
 
-        origin["model"] += f" with {voters_digest(options.voters)[:16]} by {options.voting}"
+        origin["model"] += f" with {voters_digest(voter_folders)[:16]} by {options.voting}"
     return open_output(form, unit, paths, options.output, origin, options.restart, _print)
 
 

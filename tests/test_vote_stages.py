@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 
+from common.archive import write_zip
 from common.bundle import read_bundle, write_bundle
 from common.decoding import DecodingSettings
 from common.errors import GlyphoneError
@@ -301,5 +302,28 @@ def test_the_command_votes_goes_on_and_refuses_other_voters(model, sounds, other
     shutil.copytree(others[0], tmp_path / "ocr")
     path = tmp_path / "ocr" / "bundle.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"audio"', '"ocr"'), encoding="utf-8")
-    with pytest.raises(GlyphoneError, match=r"ocr: a model of modality 'ocr', .* is of 'audio'"):
+    with pytest.raises(GlyphoneError, match=r"ocr: a model of modality 'ocr', the first argument is of 'audio'"):
         transcribe.main([*base, "--with", str(tmp_path / "ocr")])
+
+
+def test_archives_of_models_vote_as_their_folders_do(model, sounds, others, tmp_path, capsysbinary):  # noqa: F811
+    archives = [tmp_path / f"{folder.name}.zip" for folder in (model, *others)]
+    for archive, folder in zip(archives, (model, *others), strict=True):
+        write_zip(archive, folder.name, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
+    call = [str(sounds / "02.wav"), "--device", "cpu", "--quiet", "-o", str(tmp_path / "out.jsonl")]
+    assert transcribe.main([str(model), *call, "--with", str(others[0]), "--with", str(others[1])]) == 0
+    written = (tmp_path / "out.jsonl").read_bytes()
+    packed = [str(archives[0]), *call, "--with", str(archives[1]), "--with", str(archives[2])]
+    assert transcribe.main(packed) == 0  # the same models, so nothing is left to do
+    assert transcribe.main([*packed, "--restart"]) == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == written
+    description = json.loads((others[0] / "bundle.json").read_text(encoding="utf-8")) | {"modality": "ocr"}
+    write_zip(archives[1], "m", {"bundle.json": json.dumps(description).encode()})
+    with pytest.raises(GlyphoneError, match=rf"--with {archives[1]}: a model of modality 'ocr', the first argument"):
+        transcribe.main(packed)
+    write_zip(archives[1], "m", {"README.md": b""})
+    with pytest.raises(GlyphoneError, match=r"m4\.zip: holds 0 models, folders with bundle\.json; one is needed"):
+        transcribe.main(packed)
+    archives[1].write_bytes(b"PK")
+    with pytest.raises(GlyphoneError, match=r"m4\.zip: not a model folder, it has no bundle\.json; --with is a folder"):
+        transcribe.main(packed)
