@@ -86,8 +86,8 @@ class CorpusReader:
     Attributes:
         Settings: frozen pydantic model of the reader's own settings, all with defaults where that makes sense.
         read: (settings, root, seed) → samples with raw text (not yet normalised), group and split; split may be the
-            empty string where the corpus has no fixed one: prepare then splits by group. And rejections of files that
-            are no samples yet (no_transcript): these are listed, but do not count as rejected samples.
+            empty string where the corpus has no fixed one: prepare then splits by group. And rejections of what
+            cannot be a sample (no_outline), or is none yet (no_transcript): these do not count as rejected samples.
         missing: (settings, root) → the official archives whose content is not below root yet, for ``--download``;
             None where the corpus has no open address with a checksum.
         recipe: (settings, seed, sample id, text or None) → one generated training sample by these alone, of a text of

@@ -21,6 +21,7 @@ REASONS = {
     "too_long": "longer than the limit of the settings",
     "duplicate_id": "another sample has the same id",
     "out_of_range": "start, end or box lie outside the file",
+    "no_outline": "there is no outline to cut it out by",
     "size_mismatch": "the picture has other proportions than the page that its box was drawn on",
     "empty_signal": "no sound or no pixels",
     "over_limit": "larger than the safety limit",

@@ -135,8 +135,10 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     seed = chosen.seed if chosen.prepare.seed is None else chosen.prepare.seed
     front, roots = modality(name), resolve_roots(chosen.corpora)
     listed = list(read_corpora(front, chosen.corpora, roots, seed))
-    untranscribed = [each for each in listed if isinstance(each, Rejection)]
+    refused = [each for each in listed if isinstance(each, Rejection)]
+    untranscribed = [each for each in refused if each.code == "no_transcript"]
     samples, raw_texts, rejections = usable((each for each in listed if isinstance(each, Sample)), chosen.text)
+    rejections += [each for each in refused if each.code != "no_transcript"]
     num_all = len(samples) + len(rejections)
 
     files = [sample for sample in samples if not sample.is_synthetic]

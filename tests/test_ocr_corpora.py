@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from common.errors import GlyphoneError, SampleError
-from common.samples import SPLITS, Sample
+from common.samples import SPLITS, Rejection, Sample
 from common.writers import WRITERS
 from ocr.corpora import iiit5k
 from ocr.corpora.fraktur import split_volumes
@@ -119,6 +119,23 @@ def test_bad_xml_is_named(tmp_path, reader, content, words):
     with pytest.raises(GlyphoneError, match=r"page1\.xml") as caught:
         listed(reader, tmp_path)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reader", "content"),
+    [
+        ("page_xml", PAGE.replace('<Coords><Point x="10" y="30"/><Point x="20" y="40"/></Coords>', "{}")),
+        ("alto", ALTO.replace(' HPOS="0" VPOS="30" WIDTH="10" HEIGHT="10"', ' BASELINE="0 40 10 40"')),
+    ],
+)
+def test_lines_with_a_baseline_alone_are_rejected(tmp_path, reader, content):
+    page_image(tmp_path / "page1.png")
+    for outline in ("", "<Coords/>", '<Baseline points="10,40 20,40"/>', '<Coords points=""/>'):
+        (tmp_path / "page1.xml").write_text(content.replace("{}", outline))
+        first, second = listed(reader, tmp_path)
+        assert isinstance(first, Sample) and isinstance(second, Rejection)
+        assert (second.id, second.code) == ("page1.xml#l2", "no_outline")
+        assert "page1.xml: line l2 has no " in second.sentence
 
 
 def test_no_xml_at_all(tmp_path):

@@ -1,5 +1,6 @@
 """PAGE and ALTO that state a size of the page: boxes are scaled to the picture, or its lines are rejected."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from common.errors import GlyphoneError, SampleError
-from common.samples import Sample
+from common.samples import Sample, read_rejections
 from common.writers import WRITERS
 from ocr.modality import MODALITY
 from ocr.page_size import alike, scaled
+from pipelines.prepare import prepare
 from tests.writers_world import transcript
 
 PAGE = """<PcGts><Page imageFilename="page1.png"{size}><TextRegion><TextLine id="l1">
@@ -112,6 +114,35 @@ def test_what_transcribe_writes_comes_in_unchanged(
     values = picture(tmp_path, *size)
     (line,) = MODALITY.corpora[reader].read(MODALITY.corpora[reader].Settings(), tmp_path, 1)
     assert line.page_size == size and np.array_equal(MODALITY.load(line, tmp_path), values)
+
+
+def test_prepare_rejects_lines_with_their_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four pages of five lines: of one the picture is another one, on another a line has a baseline alone."""
+    root = tmp_path / "corpus"
+    random = np.random.default_rng(0)
+    for number in range(4):
+        (root / f"{number}").mkdir(parents=True)
+        values = random.integers(0, 256, (60, 100)).astype(np.uint8)
+        Image.fromarray(values).save(root / f"{number}" / "page.png")
+        text = "<TextEquiv><Unicode>a{0}</Unicode></TextEquiv>"
+        outline = '<TextLine id="{0}"><Coords points="0,{1} 99,{2}"/>' + text + "</TextLine>"
+        lines = [outline.format(each, 10 * each, 10 * each + 9) for each in range(5)]
+        if number == 2:
+            lines[3] = '<TextLine id="3"><Baseline points="0,39 99,39"/></TextLine>'
+        size = 'imageWidth="100" imageHeight="90"' if number == 1 else 'imageWidth="200" imageHeight="120"'
+        page = f'<PcGts><Page imageFilename="page.png" {size}>{"".join(lines)}</Page></PcGts>'
+        (root / f"{number}" / "page.xml").write_text(page, encoding="utf-8")
+    tree = {"seed": 1, "recipe": "mine", "modalities": ["ocr"]}
+    tree["ocr"] = {"corpora": [{"reader": "page_xml", "root": str(root)}]}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(json.dumps(tree), encoding="utf-8")
+    with pytest.raises(
+        GlyphoneError, match=r"6 of 20 samples rejected .*: 5 size_mismatch, 1 no_outline, as "
+    ) as caught:
+        prepare("ocr", Path("data/ocr"), num_workers=1)
+    assert "100 x 60 pixels, the page of 1/page.xml#0 is 100 x 90: another picture, or a cut one;" in str(caught.value)
+    sentences = {each.id: each.sentence for each in read_rejections("data/ocr/rejected.jsonl")}
+    assert sentences["2/page.xml#3"] == f"{root}/2/page.xml: line 3 has no Coords with points"
 
 
 sides = st.integers(1, 5000)

@@ -9,13 +9,16 @@ from pydantic import Field
 from common.errors import GlyphoneError
 from common.grouping import group_of
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from ocr import xml
-from ocr.corpora.page_xml import BEYOND_PX, PagesSettings, image_path, on_page, pages, stated_size
+from ocr.corpora.page_xml import BEYOND_PX, PagesSettings, image_path, no_outline, on_page, pages, stated_size
 
 # Units of ALTO, none is pixels, each with how far a line may run over the edge of the page: tenths of a millimetre and
 # 1200ths of an inch as far as pixels at 300 dpi. How many pixels they are, the size of the page and its picture say.
 UNITS = {"pixel": BEYOND_PX, "": BEYOND_PX, "mm10": 4, "inch1200": 4 * BEYOND_PX}
+
+
+PLACE = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
 
 
 class AltoSettings(PagesSettings):
@@ -24,12 +27,14 @@ class AltoSettings(PagesSettings):
     image_suffix: str = Field(".png", pattern=r"^\.[^./\\]")
 
 
-def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
+def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
+
+    Lines without a place, as those that have a baseline alone, are rejected (no_outline).
 
     Raises:
         GlyphoneError: no file, XML that is broken or dangerous, an unknown unit, one other than pixels without the size
-            of the page, a line without a box.
+            of the page, a wrong number.
     """
     for file in pages(settings, root):
         tree = xml.parse(file)
@@ -49,10 +54,10 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample]:
             )
         for number, (page, line) in enumerate(lines):
             line_id = line.get("ID") or str(number)
-            left, top, width, height = (
-                xml.integer(line.get(key), f"{key} of line {line_id}", file)
-                for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT")
-            )
+            if not any(map(line.get, PLACE)):
+                yield no_outline(f"{name}#{line_id}", file, ", ".join(PLACE))
+                continue
+            left, top, width, height = (xml.integer(line.get(key), f"{key} of line {line_id}", file) for key in PLACE)
             size = stated_size(page.get("WIDTH"), page.get("HEIGHT"), file)
             if not all(size) and unit not in ("pixel", ""):
                 raise GlyphoneError(

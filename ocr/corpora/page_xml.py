@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from common.errors import GlyphoneError
 from common.grouping import checked_pattern, group_of
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from ocr import xml
 from ocr.page_size import Size
 from ocr.reading import Box
@@ -45,11 +45,13 @@ class PagesSettings(BaseModel):
         return checked_pattern(value)
 
 
-def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
+def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
 
+    Lines without a polygon, as those that have a baseline alone, are rejected (no_outline).
+
     Raises:
-        GlyphoneError: no file, XML that is broken or dangerous, a line without a polygon, a wrong number.
+        GlyphoneError: no file, XML that is broken or dangerous, a wrong number.
     """
     for file in pages(settings, root):
         tree = xml.parse(file)
@@ -62,6 +64,9 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample]:
         for number, line in enumerate(page.iter("TextLine")):
             line_id = line.get("id") or str(number)
             box = _box(line.find("Coords"), f"line {line_id}", file)
+            if box is None:
+                yield no_outline(f"{name}#{line_id}", file, "Coords with points")
+                continue
             yield Sample(
                 id=f"{name}#{line_id}",
                 path=path,
@@ -127,10 +132,17 @@ def _text(line: Element, what: str, file: Path) -> str:
     return ""
 
 
-def _box(coordinates: Element | None, what: str, file: Path) -> Box:
-    """Bounding box of a polygon: ``points="x,y x,y …"`` or, in files of 2010, Point elements. Half open."""
+def no_outline(line_id: str, file: Path, needed: str) -> Rejection:
+    return Rejection(line_id, "prepare", "no_outline", f"{file}: line {line_id.rpartition('#')[2]} has no {needed}")
+
+
+def _box(coordinates: Element | None, what: str, file: Path) -> Box | None:
+    """Bounding box of a polygon: ``points="x,y x,y …"`` or, in files of 2010, Point elements. Half open.
+
+    None where there are no points.
+    """
     if coordinates is None:
-        raise GlyphoneError(f"{file}: {what} has no Coords")
+        return None
     if coordinates.get("points"):
         pairs = [pair.split(",") for pair in (coordinates.get("points") or "").split()]
         if any(len(pair) != 2 for pair in pairs):
@@ -138,7 +150,7 @@ def _box(coordinates: Element | None, what: str, file: Path) -> Box:
     else:
         pairs = [[point.get("x") or "", point.get("y") or ""] for point in coordinates.iter("Point")]
     if not pairs:
-        raise GlyphoneError(f"{file}: {what} has no points")
+        return None
     across = [xml.integer(pair[0], f"x of {what}", file) for pair in pairs]
     down = [xml.integer(pair[1], f"y of {what}", file) for pair in pairs]
     return min(across), min(down), max(across) + 1, max(down) + 1
