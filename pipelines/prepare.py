@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -123,6 +123,15 @@ def check_splits(samples: Sequence[Sample]) -> None:
         )
 
 
+def _samples(listed: Iterable[Sample | Rejection], refused: list[Rejection]) -> Iterator[Sample]:
+    """What a reader lists as samples; what it refuses goes to ``refused``."""
+    for each in listed:
+        if isinstance(each, Rejection):
+            refused.append(each)
+        else:
+            yield each
+
+
 def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: str | None = None) -> None:
     """Write samples.jsonl, rejected.jsonl and findings.json of modality ``name`` into ``folder``.
 
@@ -134,10 +143,10 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     chosen = settings.read(name, "seed", "corpora", "text", "prepare")
     seed = chosen.seed if chosen.prepare.seed is None else chosen.prepare.seed
     front, roots = modality(name), resolve_roots(chosen.corpora)
-    listed = list(read_corpora(front, chosen.corpora, roots, seed))
-    refused = [each for each in listed if isinstance(each, Rejection)]
+    refused: list[Rejection] = []
+    listed = _samples(read_corpora(front, chosen.corpora, roots, seed), refused)
+    samples, raw_texts, rejections = usable(listed, chosen.text)
     untranscribed = [each for each in refused if each.code == "no_transcript"]
-    samples, raw_texts, rejections = usable((each for each in listed if isinstance(each, Sample)), chosen.text)
     rejections += [each for each in refused if each.code != "no_transcript"]
     num_all = len(samples) + len(rejections)
 
