@@ -15,6 +15,7 @@ import scipy.signal
 from audio.acoustics import band_limited, clipped, noise, reverberated, through_microphone, with_noise
 from audio.conditions import VARIED, Condition, condition, varied
 from audio.reading import Sound
+from audio.spoken import unspoken
 from common.errors import SampleError
 from common.modality import generator
 from common.samples import SYNTHESIS, Sample
@@ -75,6 +76,12 @@ def _spoken(sample: Sample, chosen: Condition, random: np.random.Generator) -> n
     """The bare voice, float32 [N] at RATE_HZ."""
     from hibari import dsp
 
+    if missing := unspoken(sample.text):
+        raise SampleError(
+            "unreadable",
+            f"sample {sample.id}: the voice cannot say {' '.join(missing)} of {sample.text!r}; it says Latin letters, "
+            "the usual signs and the digits 0 to 9",
+        )
     voice = _voice(os.getpid())
     ids = [each for phonemes in voice.phonemize(_pronounced(sample.text)) for each in voice.ids(phonemes)[1:-1]]
     if not ids:

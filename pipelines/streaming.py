@@ -106,17 +106,18 @@ def recipe_of(
             sample = make_recipe(settings, seed, name, given)
             if normalised := normalise(sample.text, text):
                 return replace(sample, text=normalised, corpus=CORPUS)
-        raise GlyphoneError(f"stream: nothing is left of {MAX_TRIES} texts of sample {sample_id}; last {sample.text!r}")
+        last = sample.text if given is None else given
+        raise GlyphoneError(f"stream: nothing is left of {MAX_TRIES} texts of sample {sample_id}; last {last!r}")
 
     return recipe
 
 
 def check_characters(key: str, texts: Sequence[str], shown: Callable[[str], str]) -> None:
-    """Say which characters of the training texts the generator cannot show: what is made goes without them.
+    """Say which characters of the training texts the generator cannot show or say: what is made goes without them.
 
     Args:
         key: of the setting, for messages.
-        shown: text → what the generator shows of it.
+        shown: text → what the generator shows or says of it.
 
     Raises:
         GlyphoneError: they are most of the texts, so what is made would teach nothing of them.
@@ -127,7 +128,7 @@ def check_characters(key: str, texts: Sequence[str], shown: Callable[[str], str]
         return
     some = " ".join(missing[:MAX_NAMED]) + " …" * (len(missing) > MAX_NAMED)
     share = f"{len(missing)} of {len(counts)} characters of the training texts"
-    sentence = f"{key}: the generator cannot show {share}: {some}"
+    sentence = f"{key}: the generator cannot show or say {share}: {some}"
     if 2 * sum(counts[character] for character in missing) > counts.total():
         raise GlyphoneError(
             f"{sentence}: what is made would teach nothing of them; set stream.samples: 0, and perhaps "

@@ -1,11 +1,18 @@
 """The embedded corpus: the same recipe gives the same sound, and conditions are what they say."""
 
+import json
+import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
+import hibari
 import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.signal
+from hibari import Hibari
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audio import dictation
 from audio.acoustics import clipped, noise, reverberated, through_microphone, with_noise
@@ -13,6 +20,8 @@ from audio.conditions import CONDITIONS, SPLITS, TEST, TRAIN, VALIDATION, Condit
 from audio.corpora.synthetic import SYNTHETIC, SyntheticSettings
 from audio.sentences import DIGITS, sentence, vocabulary
 from audio.slices import SliceSettings, slices
+from audio.spoken import LETTERS as SPOKEN
+from audio.spoken import SIGNS, spoken, unspoken
 from audio.synthesis import LETTERS, VOICED_HZ, _with_melody, synthesise
 from common.alphabet import needed_slices
 from common.errors import SampleError
@@ -229,6 +238,46 @@ def test_an_empty_text_cannot_be_spoken() -> None:
     with pytest.raises(SampleError) as caught:
         synthesise(sample(text=" "))
     assert caught.value.code == "empty_text"
+
+
+def test_a_text_that_cannot_be_said_is_refused_and_not_said_in_part() -> None:
+    with pytest.raises(SampleError, match="cannot say ж ű of 'OPEN ж fű'"):
+        synthesise(sample(text="OPEN ж fű"))
+
+
+def test_what_can_be_said_are_the_latin_letters_that_the_voice_has_learnt() -> None:
+    learnt = json.loads((Path(hibari.tts.ASSETS) / "oov.json").read_text(encoding="utf-8"))["in"]
+    lower = {each for each in learnt if each.islower() and each.isalpha() and each == each.upper().lower()}
+    assert {each for each in lower if "LATIN SMALL" in unicodedata.name(each)} == SPOKEN - {"ß"}
+
+
+@pytest.fixture(scope="module")
+def voice() -> Hibari:
+    return Hibari(threads=1)
+
+
+@pytest.mark.parametrize("characters", [sorted(SPOKEN), sorted(SIGNS - set("|`´^~"))], ids=["letters", "signs"])
+def test_each_of_them_is_heard(voice: Hibari, characters: list[str]) -> None:
+    silent = voice.phonemize("b nta 5")
+    for each in characters:
+        assert voice.phonemize(f"b{each}nta 5") != silent or voice.phonemize(f"b nta {each}5") != silent, each
+
+
+@given(text=st.text(st.sampled_from("abZ9Äß ,.-'’ŐűжЯ中éΩ²½́🙂\u200b\n"), max_size=30))
+def test_words_are_said_whole_or_not_at_all(text: str) -> None:
+    said = spoken(text)
+    assert not unspoken(said)
+    assert said == text if not unspoken(text) else said.split() == [each for each in text.split() if not unspoken(each)]
+
+
+def test_texts_of_the_corpus_are_all_said() -> None:
+    draw = {"sentences", "digits", "dictation", "phrases", "mix"}
+    texts = {
+        SYNTHETIC.recipe(SyntheticSettings(says=says), 1, str(number), None).text  # type: ignore[misc,arg-type]
+        for says in draw
+        for number in range(100)
+    }
+    assert not unspoken("".join(texts))
 
 
 def test_the_silence_around_the_words_is_short() -> None:

@@ -130,3 +130,18 @@ def test_letters_that_the_generator_lacks_are_said_and_a_whole_script_is_refused
     assert "1 of 8 characters of the training texts: ა: they are left out" in capsys.readouterr().err
     recipe(["a word"])
     assert not capsys.readouterr().err
+
+
+def test_words_that_the_voice_cannot_say_are_left_out_and_a_whole_script_is_refused(capsys):
+    """The voice leaves letters out that it does not know: the text said them, the sound did not."""
+    stream = StreamSettings(samples=5, ngrams=1.0, ngram_unit="word", ngram_order=1)
+
+    def recipe(texts):
+        return recipe_of(modality("audio"), stream, TextSettings(), "pretraining", 1, texts)
+
+    with pytest.raises(GlyphoneError, match=r"audio\.pretraining\.stream\.ngrams: .* say 6 of 6 char.*: .*nothing"):
+        recipe(["привет"])
+    made = recipe(["zöld fű", "fű zöld zöld"])
+    assert "1 of 6 characters of the training texts: ű: they are left out" in capsys.readouterr().err
+    texts = {made(f"stream/0/{number}").text for number in range(30)}
+    assert {word for text in texts for word in text.split()} == {"zöld"}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from audio.conditions import SPLITS, VARIED
 from audio.dictation import dictation
 from audio.sentences import digit, phrase, sentence
+from audio.spoken import spoken
 from common.modality import CorpusReader, generator
 from common.samples import SYNTHESIS, Sample
 
@@ -51,14 +52,17 @@ def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]
 
 
 def recipe(settings: SyntheticSettings, seed: int, sample_id: str, text: str | None) -> Sample:
-    """One training sample, whatever ``num_train`` is; it says a text of its own or a given one."""
+    """One training sample, whatever ``num_train`` is; it says a text of its own or a given one.
+
+    Words of a given text that the voice cannot say are left out of it.
+    """
     random = generator(seed, "audio stream", sample_id)
     names = sorted(SPLITS["train"])
     name = VARIED if settings.varied else names[int(random.integers(len(names)))]
     return Sample(
         id=sample_id,
         path=f"{SYNTHESIS}{seed}:{name}" + (":cut" if settings.cut else ""),
-        text=_text(settings, random) if text is None else text,
+        text=_text(settings, random) if text is None else spoken(text),
         group=name,
         split="train",
         licence="Apache-2.0",
