@@ -23,6 +23,8 @@ SHORT_S = 0.1
 # Share of samples at full scale, and of the mean against the level, from which on we speak up.
 CLIPPED_SHARE = 1e-3
 OFFSET_SHARE = 0.3
+# Changes that take neighbouring features for neighbouring frequencies.
+OF_FREQUENCIES = ("voice_cut", "vocal_tract_change", "equaliser", "gain", "tilt", "num_frequency_masks")
 
 
 def load(sample: Sample, root: Path) -> Sound:
@@ -76,6 +78,16 @@ def _decibel(amplitude: float) -> float:
     return 20 * float(np.log10(max(amplitude, 1e-10)))
 
 
+def mistakes(front: SliceSettings, chosen: AugmentSettings) -> Iterator[str]:
+    """What slices cannot be changed by.
+
+    A cepstral coefficient is of the whole spectrum, and normalised ones cannot be turned into spectra again.
+    """
+    if front.kind == "mfcc" and (on := [name for name in OF_FREQUENCIES if getattr(chosen, name)]):
+        values = ", ".join(f"{name}: {getattr(chosen, name):g}" for name in on)
+        yield f"{values}: with slices.kind: mfcc only 0, since its features are no frequencies"
+
+
 def digest(sound: Sound) -> str:
     """Hex digest of the decoded samples, whatever the container."""
     content = hashlib.sha256(f"{sound.rate_hz}\n".encode())
@@ -101,6 +113,7 @@ MODALITY = Modality(
     read=read,
     slices=slices,
     augment=augment,
+    mistakes=mistakes,
     preview=preview,
     inspect=inspect,
     digest=digest,

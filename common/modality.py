@@ -33,6 +33,7 @@ class Modality:
         augment: (slices [T, F], settings, generator, surface = None) → float32 [T', F]. All that moves slices in time
             is drawn from the generator, and first; what only changes values from ``surface``, or without it from the
             same generator. So two views with equal generators and different surfaces are alike in time.
+        mistakes: (settings of slices, of augment) → sentences about changes that such slices cannot be given.
         preview: signal → (media type, bytes) for the report, e.g. ("audio/ogg", …) or ("image/png", …).
         inspect: signal → pairs (finding code, sentence): silence, clipping, tiny, rotated, …
         digest: signal → hex digest of its content, to find duplicates.
@@ -59,6 +60,7 @@ class Modality:
     digest: Callable[[Any], str]
     length: Callable[[Any], float]
     height: Callable[[Any], float] = lambda signal: 1.0
+    mistakes: Callable[[Any, Any], Iterable[str]] = lambda slices, augment: ()
     parts: Callable[[Any, Any, float], list[Any]] | None = None
 
 

@@ -28,9 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pipelines.augmented_page import Picture, Row, write
     from pipelines.modalities import modality
 
-    chosen = settings.read(options.modality, "seed", "augment")
+    chosen = settings.read(options.modality, "seed", "slices", "augment")
     kind = modality(options.modality)
     augment = _with(chosen.augment, options.set)
+    if mistake := next(iter(kind.mistakes(chosen.slices, augment)), ""):
+        raise GlyphoneError(f"{options.modality}.augment: {mistake}")
     store = Store(Path("data") / options.modality / "slices" / "train.arrow")
     rows = []
     for place in _places(store, options.ids, options.samples, chosen.seed):

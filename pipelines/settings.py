@@ -149,6 +149,9 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
     checked["corpora"] = tuple(corpora)
     if full and _is_right_to_left(checked["text"]) and modality(name).unit != "px":
         mistakes.append(f"{name}.text.direction: 'rtl': is of lines in pictures; transcripts of sounds are always ltr")
+    if full and checked["slices"] is not None and checked["augment"] is not None:
+        found = modality(name).mistakes(checked["slices"], checked["augment"])
+        mistakes += [f"{name}.augment: {mistake}" for mistake in found]
     for section in ("pretraining", "training"):
         _check_draw([corpus.name for corpus in checked["corpora"]], checked[section], f"{name}.{section}", mistakes)
         if full:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from audio.modality import OF_FREQUENCIES
 from common.errors import GlyphoneError
 from common.modality import generator
 from common.store import Store, StoreWriter
@@ -108,6 +109,19 @@ def test_a_mistake_is_one_line(world: str, more: list[str], message: str) -> Non
     with pytest.raises(GlyphoneError, match=message) as error:
         augmented.main([world, *more])
     assert "\n" not in str(error.value)
+
+
+def test_strengths_that_such_slices_cannot_have_are_refused(world: str) -> None:
+    if world != "audio":
+        return
+    yaml = YAML()
+    tree = yaml.load(Path("params.yaml"))
+    tree["audio"]["slices"]["kind"] = "mfcc"
+    tree["audio"]["augment"].update(dict.fromkeys(OF_FREQUENCIES, 0))
+    yaml.dump(tree, Path("params.yaml"))
+    assert augmented.main([world, "-o", "a.png", "--set", "noise=0.3", "--samples", "1", "--versions", "1"]) == 0
+    with pytest.raises(GlyphoneError, match=r"audio\.augment: tilt: 0\.1: with slices\.kind: mfcc only 0"):
+        augmented.main([world, "--set", "tilt=0.1"])
 
 
 def test_nothing_on_is_said(world: str) -> None:

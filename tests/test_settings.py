@@ -119,6 +119,25 @@ def test_sounds_are_not_written_from_right_to_left(params: Path) -> None:
     assert read("toy", "text", path=write(params, ("toy.text.direction", "rtl"))).text.direction == "rtl"
 
 
+def test_cepstra_are_not_changed_as_spectra(params: Path) -> None:
+    """Masks of frequency, tone and vocal tract fell on cepstral coefficients, without a word."""
+    names = ("voice_cut", "vocal_tract_change", "equaliser", "gain", "tilt", "num_frequency_masks")
+    tree = {"seed": 1, "modalities": ["audio"], "audio": {"corpora": [{"reader": "synthetic"}]}}
+    tree["audio"] |= {"slices": {"kind": "mfcc"}, "augment": {"voice_cut": 0.5, "equaliser": 0.25}}
+    params.write_text(json.dumps(tree), "utf-8")
+    with pytest.raises(SettingsError) as error:
+        read("audio", path=params)
+    values = "voice_cut: 0.5, vocal_tract_change: 0.05, equaliser: 0.25, gain: 0.1, tilt: 0.2, num_frequency_masks: 2"
+    assert f"audio.augment: {values}: with slices.kind: mfcc only 0" in str(error.value)
+    tree["audio"]["augment"] = dict.fromkeys(names, 0)
+    params.write_text(json.dumps(tree), "utf-8")
+    assert read("audio", "augment", path=params).augment.noise > 0
+    for kind in ("logmel", "linear"):
+        tree["audio"] |= {"slices": {"kind": kind}, "augment": {"voice_cut": 0.5}}
+        params.write_text(json.dumps(tree), "utf-8")
+        assert read("audio", "augment", path=params).augment.tilt > 0
+
+
 def test_all_mistakes_at_once(params: Path) -> None:
     wrong = [("seed", "x"), ("toy.training.epochs", 0), ("toy.text.case", 1), ("toy.corpora.0.x", 1), ("nothing", 1)]
     lines = mistakes(write(params, *wrong))
