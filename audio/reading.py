@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from audio.streams import with_length
+from audio.truncation import flaw
 from common.errors import SampleError
 
 # What `soundfile` opens and people have; AAC and video need FFmpeg, which is no package that pip installs.
@@ -34,6 +35,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 # 93 minutes at 48 kHz: 1 GiB as float32. A flac of silence of a few MB could otherwise fill any memory.
 MAX_FRAMES = 2**28
 MAX_MEMBER_BYTES = 2**30
+HEADER_BYTES = 2**12  # holds what is told before the samples, in most files
 BLOCK_VALUES = 2**20
 # Where libsndfile misses the place that it seeks, reading begins so many seconds before: frames of mp3 borrow bits from
 # those before, and in the last page of Ogg, 255 packets at most, it lands beside.
@@ -71,6 +73,8 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
 
     with _opened(str(path)) as (file, header):
         _check_header(path, header)
+        if found := flaw(file, header):
+            raise SampleError("unreadable", f"{path}: {found}")
         try:
             with with_length(file, MAX_FRAMES, MAX_MEMBER_BYTES) as sound:
                 _check_limits(path, sound, header)
@@ -95,17 +99,17 @@ def rate_ratio(from_hz: int, to_hz: int) -> Fraction:
 
 @contextmanager
 def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
-    """What ``soundfile`` can open, and the first KiB of it."""
+    """What ``soundfile`` can open, and its first bytes."""
     # A folder above the archive may have the mark in its name too.
     if match := re.match(rf"(.+?\.zip){MEMBER}(.*)", path, re.IGNORECASE | re.DOTALL):
         data = _member(path, match[1], match[2])
-        yield io.BytesIO(data), data[:1024]
+        yield io.BytesIO(data), data[:HEADER_BYTES]
         return
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  (a pipe would be waited for)
             raise SampleError("unreadable", f"{path}: a folder, a pipe or a device; a sound file is needed")
         with open(path, "rb") as file:
-            header = file.read(1024)
+            header = file.read(HEADER_BYTES)
             file.seek(0)
             # By name, so that libsndfile reads by itself; but it takes any .raw for headerless samples.
             if path.lower().endswith(".raw"):
