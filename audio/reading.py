@@ -162,8 +162,6 @@ def _check_limits(path: str | Path, sound: Any, header: bytes) -> None:
     if not MIN_RATE_HZ <= sound.samplerate <= MAX_RATE_HZ:
         allowed = f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are read"
         raise SampleError("over_limit", f"{path}: a rate of {sound.samplerate} Hz; {allowed}")
-    if not sound.seekable():
-        raise SampleError("unreadable", f"{path}: a stream without positions; a file is needed")
     size = re.search(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", sound.extra_info, re.MULTILINE)
     if size and int(size[2]) < int(size[1]) < UNKNOWN_LENGTH_BYTES:
         raise _truncated(path, f"{size[2]} of {size[1]} bytes")

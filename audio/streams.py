@@ -2,7 +2,8 @@
 
 libsndfile takes the length of an MP3 from its first frame (Xing, Info or VBRI); without that it guesses from the size
 of the file and the bit rate of one frame, and reads no further. Here its frames are counted, and a first frame that
-tells their number is put in front. A FLAC stream of unknown length is unpacked up to a limit.
+tells their number is put in front. A FLAC stream of unknown length is unpacked up to a limit, and so are sounds that
+libsndfile can only read from the start (WAV of GSM 6.10, as telephone systems write it). Opus is given its end.
 """
 
 import io
@@ -10,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from audio.ogg import with_end
 
 # MPEG 1 (3), 2 (2) and 2.5 (0), layer III: thousands of bits a second by index (ISO 11172-3, 2.4.2.3, and 13818-3).
 KBIT = {
@@ -38,7 +41,13 @@ def with_length(file: Any, most_frames: int, most_bytes: int) -> Any:
         data = _content(file, most_bytes + 1)
         counted = b"" if len(data) > most_bytes else mp3_with_length(data, sound.frames)
         return soundfile.SoundFile(io.BytesIO(counted)) if counted else sound
-    return sound if sound.frames < UNKNOWN_FRAMES else _unpacked(file, most_frames)
+    if sound.subtype == "OPUS":
+        data = _content(file, most_bytes + 1)
+        ended = b"" if len(data) > most_bytes else with_end(data)
+        return soundfile.SoundFile(io.BytesIO(ended)) if ended else sound
+    if sound.frames < UNKNOWN_FRAMES and sound.seekable():
+        return sound
+    return _unpacked(file, most_frames, sound.extra_info)
 
 
 def _content(file: Any, most_bytes: int) -> bytes:
@@ -48,9 +57,12 @@ def _content(file: Any, most_bytes: int) -> bytes:
         return opened.read(most_bytes)
 
 
-def _unpacked(file: Any, most_frames: int) -> Any:
-    """The same sound with its length, in memory as float32."""
+def _unpacked(file: Any, most_frames: int, told: str) -> Any:
+    """The same sound with its length, in memory as float32; ``told`` is what libsndfile says of the file itself."""
     import soundfile
+
+    class Unpacked(soundfile.SoundFile):
+        extra_info = told
 
     class Stream(soundfile.SoundFile):
         def seekable(self) -> bool:  # soundfile seeks after each block, which a FLAC of unknown length cannot
@@ -65,7 +77,7 @@ def _unpacked(file: Any, most_frames: int) -> Any:
             while copy.frames <= most_frames and len(block := stream.read(BLOCK_FRAMES, dtype="float32")):
                 copy.write(block)
     whole.seek(0)
-    return soundfile.SoundFile(whole)
+    return Unpacked(whole)
 
 
 def mp3_with_length(data: bytes, guessed: int) -> bytes:

@@ -85,3 +85,19 @@ def test_flac_of_unknown_length_is_bounded(flac: bytes, tmp_path: Path, monkeypa
     with pytest.raises(SampleError, match="at most 6 are read") as caught:
         read(tmp_path / "b.flac")
     assert caught.value.code == "over_limit"
+
+
+@pytest.mark.parametrize("kind", ["GSM610", "G721_32"])
+def test_wav_that_libsndfile_reads_from_its_start_alone(kind: str, tmp_path: Path) -> None:
+    """As telephone systems write it; it was refused as no file."""
+    tone = 0.3 * np.sin(np.arange(RATE_HZ) / 5)
+    soundfile.write(tmp_path / "a.wav", tone, RATE_HZ, format="WAV", subtype=kind)
+    whole = read(tmp_path / "a.wav").waveform
+    assert RATE_HZ <= len(whole) < RATE_HZ + 400
+    assert np.corrcoef(whole[2000:RATE_HZ], tone[2000:])[0, 1] > 0.95
+    np.testing.assert_array_equal(read(tmp_path / "a.wav", 0.25, 0.5).waveform, whole[4000:8000])
+    data = (tmp_path / "a.wav").read_bytes()
+    for share in (0.2, 0.7, 0.99):
+        (tmp_path / "b.wav").write_bytes(data[: int(share * len(data))])
+        with pytest.raises(SampleError, match="truncated"):
+            read(tmp_path / "b.wav")

@@ -13,8 +13,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audio.ogg import MOST_PAGE_BYTES, with_end
 from audio.reading import read
-from audio.truncation import MOST_PAGE_BYTES, flaw
+from audio.truncation import flaw
 from common.errors import SampleError
 
 OGG = [("OGG", "VORBIS"), ("OGG", "OPUS")]
@@ -37,6 +38,16 @@ def pages(data: bytes) -> Iterator[bytes]:
         size = 27 + data[26] + sum(data[27 : 27 + data[26]])
         yield data[:size]
         data = data[size:]
+
+
+def checksum(page: bytes) -> bytes:
+    """Of a page whose own bytes of it are 0 (RFC 3533, 6)."""
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
+    return value.to_bytes(4, "little")
 
 
 def found(data: bytes) -> str:
@@ -72,12 +83,18 @@ def test_ogg_without_the_flag_of_the_end_or_with_something_behind_is_whole(
 ) -> None:
     """Android's own writer and others leave the flag out."""
     *before, last = pages(WHOLE[kind])
-    assert last[5] == 4
-    open_end = b"".join(before) + last[:5] + b"\0" + last[6:]
+    bare = last[:5] + b"\0" + last[6:22] + bytes(4) + last[26:]
+    open_end = b"".join(before) + bare[:22] + checksum(bare) + bare[26:]
     for data in (open_end, WHOLE[kind] + behind, open_end + behind, b"".join(before)):
         assert not found(data)
-    (tmp_path / "a.ogg").write_bytes(WHOLE[kind] + behind)
-    assert len(read(tmp_path / "a.ogg").waveform) == 60_000
+    (tmp_path / "whole.ogg").write_bytes(WHOLE[kind])
+    for number, data in enumerate((open_end, WHOLE[kind] + behind)):
+        path = tmp_path / f"{number}.ogg"
+        path.write_bytes(data)
+        for part in ((None, None), (1.0, 3.75)):
+            wanted = read(tmp_path / "whole.ogg", *part).waveform
+            np.testing.assert_array_equal(read(path, *part).waveform, wanted)
+    assert with_end(open_end + behind) == WHOLE[kind] + behind and with_end(WHOLE[kind]) == with_end(b"") == b""
 
 
 def test_sounds_one_behind_the_other_are_not_read_as_the_first(tmp_path: Path) -> None:
