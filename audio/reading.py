@@ -37,6 +37,9 @@ MAX_FRAMES = 2**28
 MAX_MEMBER_BYTES = 2**30
 HEADER_BYTES = 2**12  # holds what is told before the samples, in most files
 BLOCK_VALUES = 2**20
+# Channels cancel each other out where less than this share of their power is left in their mean; of unlike ones that is
+# 1 / channels. A few of the frames tell it.
+CANCELLED, TELLING = 1e-3, 31
 # Where libsndfile misses the place that it seeks, reading begins so many seconds before: frames of mp3 borrow bits from
 # those before, and in the last page of Ogg, 255 packets at most, it lands beside.
 EARLY_S = {"MP3": 1, "OGG": 10}
@@ -67,7 +70,7 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
 
     Raises:
         SampleError: ``missing_file``, ``unreadable`` (no sound, truncated, shorten-compressed sph, NaN), ``over_limit``
-            (channels, rate, length), ``out_of_range`` (start, end), ``empty_signal`` (no frames).
+            (channels, rate, length), ``out_of_range`` (start, end), ``empty_signal`` (no frames, opposite channels).
     """
     import soundfile  # not at the top: every --help would wait for it
 
@@ -197,17 +200,31 @@ def _read_frames(path: str | Path, sound: Any, first: int, last: int) -> np.ndar
     sound.seek(early)
     sound.seekable = lambda: False  # soundfile would seek behind each block
     blocks: list[np.ndarray] = []
+    apart = together = 0.0
     position = early
     while position < last:
         wanted = min(limit, last - position)
         block = sound.read(wanted, dtype="float32", always_2d=True)
         position += len(block)
         blocks.append(block[:, 0] if sound.channels == 1 else block.mean(axis=1, dtype=np.float32))
+        if sound.channels > 1 and len(block):
+            apart += len(block) * _power(block[::TELLING])
+            together += len(block) * _power(blocks[-1][::TELLING, None])
         if len(block) < wanted:
             raise _truncated(path, f"{position} of {sound.frames} frames")
+    if together < CANCELLED * apart:
+        raise SampleError(
+            "empty_signal", f"{path}: its channels cancel each other out, as of opposite phase; make it of one of them"
+        )
     if not blocks:
         return np.zeros(0, np.float32)
     return np.concatenate(blocks)[first - early :] if len(blocks) > 1 else blocks[0][first - early :]
+
+
+def _power(block: np.ndarray) -> float:
+    """Mean power of channels [N, C], without their constant offsets."""
+    with np.errstate(invalid="ignore"):  # infinite values are refused later
+        return float(np.square(block - block.mean(axis=0, dtype=np.float64)).mean())
 
 
 def _checked(path: str | Path, waveform: np.ndarray) -> np.ndarray:

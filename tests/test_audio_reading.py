@@ -212,6 +212,32 @@ def test_flipped_bytes_never_end_in_anything_but_a_sound_or_an_error(
         assert np.isfinite(sound.waveform).all() and np.abs(sound.waveform).max() <= 1
 
 
+@pytest.mark.parametrize("kind", [("WAV", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS")], ids=" ".join)
+@pytest.mark.parametrize("offset", [0.0, 0.2])
+def test_channels_that_cancel_each_other_out_are_no_silence(
+    tmp_path: Path, kind: tuple[str, str], offset: float
+) -> None:
+    """One of two microphones with its wires crossed: the mean was nothing, or what the encoder had left of it."""
+    (tmp_path / "a").write_bytes(encoded(np.stack([tone() + offset, offset - tone()], axis=1), kind=kind))
+    with pytest.raises(SampleError, match="its channels cancel each other out") as caught:
+        read(tmp_path / "a")
+    assert caught.value.code == "empty_signal"
+
+
+@settings(max_examples=25)
+@given(channels=st.integers(2, 64), gain=st.floats(-0.9, 1.0), seed=st.integers(0, 99))
+def test_other_channels_are_averaged(
+    tmp_path_factory: pytest.TempPathFactory, channels: int, gain: float, seed: int
+) -> None:
+    """Silent ones, echoes, noise of their own, digital silence in all."""
+    path = tmp_path_factory.mktemp("channels") / "a"
+    noise = np.random.default_rng(seed).normal(0, 0.1, (4_000, channels))
+    for sound in (noise, noise * [1, *[0] * (channels - 1)], noise[:, :1] * [1, gain], noise * 0):
+        path.write_bytes(encoded(sound, kind=("WAV", "FLOAT")))
+        mean = sound.astype(np.float32).mean(axis=1, dtype=np.float32)
+        np.testing.assert_allclose(read(path).waveform, mean, atol=1e-6)
+
+
 def test_streams_of_unknown_length_are_read(tmp_path: Path) -> None:
     data = bytearray(encoded(tone()))
     position = data.index(b"data") + 4
