@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
-from common.decoding.hypothesis import Hypothesis, Symbol, Word, geometric_mean
+from common.decoding.hypothesis import Hypothesis, Symbol, Word, geometric_mean, words_of
 
 Piece = TypeVar("Piece", Symbol, Word)
 
@@ -13,7 +13,7 @@ Piece = TypeVar("Piece", Symbol, Word)
 def joined(parts: Sequence[Hypothesis], lengths: Sequence[float], separator: str) -> Hypothesis:
     """Hypotheses of parts that follow one another, as that of the whole; one alone stays as it is.
 
-    Scores add up, words stay as they are, and no further texts are given.
+    Scores add up, words stay as they are where a separator parts them, and no further texts are given.
 
     Args:
         parts: places in units from the beginning of each part.
@@ -36,7 +36,7 @@ def joined(parts: Sequence[Hypothesis], lengths: Sequence[float], separator: str
         score=sum(each.score for each in parts),
         confidence=geometric_mean([each.confidence for each in spoken or parts]),
         symbols=tuple(symbols),
-        words=tuple(words),
+        words=tuple(words) if separator else words_of(symbols),
         language_score=sum(each.language_score for each in parts),
         character_score=sum(each.character_score for each in parts),
     )

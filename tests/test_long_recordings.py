@@ -8,15 +8,18 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from praatio import textgrid
 
 from audio.modality import MODALITY
 from audio.parts import cut, parts
 from audio.reading import Sound
 from audio.slices import SliceSettings, step
 from common.bundle import write_bundle
-from common.decoding.hypothesis import words_of
+from common.decoding.hypothesis import Hypothesis, Symbol, words_of
 from common.errors import SampleError
 from common.network import Network, NetworkSettings
+from common.writers import WRITERS, Transcript
+from pipelines.joined import joined
 from pipelines.recogniser import Recogniser
 
 RATE_HZ = 8_000
@@ -107,6 +110,55 @@ def test_the_whole_is_what_its_parts_are(recogniser: Recogniser, tmp_path: Path)
     assert [each.text for each in words_of(whole.symbols)] == [each.text for each in whole.words]
     places = [place for each in whole.symbols for place in (each.start, each.end)]
     assert places == sorted(places) and places[-1] <= 7
+
+
+@given(
+    texts=st.lists(st.text("ab ", max_size=6).map(lambda text: " ".join(text.split())), min_size=1, max_size=5),
+    separator=st.sampled_from(["", " "]),
+)
+def test_all_formats_can_write_what_parts_make(texts: list[str], separator: str) -> None:
+    """Without a space in the alphabet, words of parts that touch were words without letters of their own."""
+    texts = texts if separator else [text.replace(" ", "") for text in texts]
+    spoken = []
+    for text in texts:
+        symbols = tuple(Symbol(each, 0.1 * place, 0.1 * place + 0.1, 0.9) for place, each in enumerate(text))
+        spoken.append(Hypothesis(text, -1.0, 0.9, symbols, words_of(symbols)))
+    whole = joined(spoken, [1.0] * len(spoken), separator)
+    assert whole.text == separator.join(text for text in texts if text)
+    assert [each.text for each in whole.words] == whole.text.split()
+    assert [(each.text, each.start, each.end) for each in whole.words] == [
+        (each.text, each.start, each.end) for each in words_of(whole.symbols)
+    ]
+    for writer in WRITERS["s"].values():
+        assert writer.write(Transcript("a.wav", "a", whole, float(len(texts)))) or not whole.text
+    lines = WRITERS["s"]["ctm"].write(Transcript("a.wav", "a", whole, float(len(texts)))).splitlines()
+    np.testing.assert_allclose([float(line.split()[2]) for line in lines], [each.start for each in whole.words])
+    grid = textgrid.textgrid_io.parseTextgridStr(
+        WRITERS["s"]["textgrid"].write(Transcript("a.wav", "a", whole, float(len(texts)))), includeEmptyIntervals=True
+    )
+    assert all(float(tier["xmax"]) == len(texts) for tier in grid["tiers"])
+
+
+@settings(max_examples=40)
+@given(data=st.data(), rate_hz=st.sampled_from([8_000, 11_025]), longest_s=st.floats(1, 4))
+def test_no_quieter_moment_was_allowed(data: st.DataObject, rate_hz: int, longest_s: float) -> None:
+    """Against sums over the samples themselves, of all frames in the second half of what a part may have."""
+    levels = data.draw(st.lists(st.sampled_from([0.001, 0.01, 0.1, 1.0]), min_size=30, max_size=90))
+    loudness = np.repeat(levels, round(0.1 * rate_hz))
+    waveform = (np.random.default_rng(0).normal(0, 0.2, len(loudness)) * loudness).astype(np.float32)
+    size, start = round(0.01 * rate_hz), 0
+    before = np.concatenate([[0], np.cumsum(np.square(waveform - waveform.mean(dtype=np.float64)))])
+
+    def level(place: int) -> float:
+        return before[min(len(waveform), place + 15 * size)] - before[max(0, place - 15 * size)]
+
+    for part in cut(Sound(waveform, rate_hz), longest_s)[:-1]:
+        stop = start + len(part.waveform)
+        first, last = start + longest_s * rate_hz / 2, start + longest_s * rate_hz
+        last = min(last, len(waveform) - min(rate_hz, longest_s * rate_hz / 2))
+        allowed = range(math.ceil(first / size) * size, math.floor(last) + 1, size)
+        assert level(stop) <= 1.001 * min(map(level, allowed), default=math.inf) + 1e-9
+        start = stop
 
 
 def soundfile_sound(path: Path) -> Sound:
