@@ -185,6 +185,8 @@ def _frame_range(path: str | Path, sound: Any, start: float | None, end: float |
     if not inside and (start is not None or end is not None):
         raise SampleError("out_of_range", f"{path}: seconds {begin:g} to {stop:g}; the file has 0 to {seconds:g}")
     first, last = round(begin * rate_hz), min(round(stop * rate_hz), sound.frames)
+    if first == last and sound.frames:
+        raise SampleError("empty_signal", f"{path}: seconds {begin:.9g} to {stop:.9g} are less than one frame of sound")
     if last - first > MAX_FRAMES:
         raise SampleError(
             "over_limit",

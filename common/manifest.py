@@ -101,6 +101,8 @@ def relative_path(path: str, root: Path) -> str:
 def read_manifest(settings: ManifestSettings, root: Path, seed: int) -> Iterator[Sample]:
     """Samples of a manifest. The id is its column, else path (with start or box, so that cuts differ).
 
+    Where two rows without one have the same start, as of speakers at once, the later one's end is in its id too.
+
     Without a column group, the folder of a file is its group; where all lie in one folder, each file is its own.
 
     Paths and texts are taken as they stand: prepare rejects files that are missing or lead out of the root.
@@ -127,6 +129,7 @@ def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[
     table = outside or root / settings.manifest
     folder = Path() if outside else Path(settings.manifest).parent
     renamed = {theirs.strip().lower(): ours for theirs, ours in settings.columns.items()}
+    ends: dict[str, float | None] = {}
     for row in read_table(table, required=("path", "text"), aliases=ALIASES, renamed=renamed):
         file = _text(row, "path")
         path = relative_path((folder / file).as_posix(), root)
@@ -135,6 +138,8 @@ def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[
             end = start + duration
         cut = "" if start is None else f"#{start:.12g}"
         cut += "" if box is None else "#" + ",".join(map(str, box))
+        if end != ends.setdefault(path + cut, end):
+            cut += "-" if end is None else f"-{end:.12g}"
         try:
             split = (
                 split_name(_text(row, "split")) or settings.split or _split_by_pattern(path, settings.split_patterns)

@@ -238,6 +238,14 @@ def test_other_channels_are_averaged(
         np.testing.assert_allclose(read(path).waveform, mean, atol=1e-6)
 
 
+def test_a_part_between_two_frames_says_so(tmp_path: Path) -> None:
+    """It was said that there is no sound in the file."""
+    (tmp_path / "a.wav").write_bytes(encoded(tone()))
+    with pytest.raises(SampleError, match=r"seconds 0\.50001 to 0\.50002 are less than one frame") as caught:
+        read(tmp_path / "a.wav", 0.50001, 0.50002)
+    assert caught.value.code == "empty_signal"
+
+
 def test_streams_of_unknown_length_are_read(tmp_path: Path) -> None:
     data = bytearray(encoded(tone()))
     position = data.index(b"data") + 4

@@ -47,6 +47,14 @@ def test_segments_of_a_long_recording_have_names_of_their_own(tmp_path: Path) ->
     assert found == ["a.wav#12345.62", "a.wav#12345.64", "a.wav#0.07"]
 
 
+def test_segments_that_begin_at_once_are_two_samples(tmp_path: Path) -> None:
+    """The second of two speakers was rejected as a duplicate; the same row twice still is one."""
+    rows = "".join(f"a.wav\t{start}\t{end}\tx\n" for start, end in ((0, 1), (0, 2.5), (3, ""), (3, 4), (0, 1)))
+    (tmp_path / "manifest.tsv").write_text(f"path\tstart\tend\ttext\n{rows}", encoding="utf-8")
+    found = [sample.id for sample in read_manifest(ManifestSettings(), tmp_path, 0)]
+    assert found == ["a.wav#0", "a.wav#0-2.5", "a.wav#3", "a.wav#3-4", "a.wav#0"]
+
+
 @pytest.mark.parametrize("reader", ["folder", "line_pairs"])
 def test_files_right_in_the_folder_of_their_split_can_be_split(reader: str, tmp_path: Path) -> None:
     suffix = ".txt" if reader == "folder" else ".gt.txt"
