@@ -24,6 +24,7 @@ import numpy as np
 from audio.streams import with_length
 from audio.truncation import flaw
 from common.errors import SampleError
+from common.paths import missing
 
 # What `soundfile` opens and people have; AAC and video need FFmpeg, which is no package that pip installs.
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au"})
@@ -120,7 +121,7 @@ def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
             else:  # as bytes, but on Windows: soundfile refuses names that are not UTF-8
                 yield path if os.name == "nt" else os.fsencode(path), header
     except FileNotFoundError:
-        raise SampleError("missing_file", f"{path}: no such file") from None
+        raise SampleError("missing_file", missing(str(path))) from None
     except OSError as error:
         raise SampleError("unreadable", f"{path}: {error.strerror or error}; a sound file is needed") from None
 

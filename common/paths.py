@@ -1,6 +1,7 @@
-"""Paths that a corpus names must stay within its folder: the one check for all who open such a file."""
+"""Paths that a corpus names must stay within its folder, and mean a file: the checks for all who open such a file."""
 
 import os
+import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from common.errors import SampleError
@@ -30,3 +31,15 @@ def inside(root: Path, path: str) -> Path:
             f"{path!r} is a link out of the corpus folder {root}; copy the file there, or set root to a folder above",
         )
     return root / path
+
+
+def missing(path: str) -> str:
+    """The sentence about a path that is no file. An accent may be one character in a table, and two in a file's name."""
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, path)
+        if other != path and os.path.exists(other):  # noqa: PTH110  (Path.exists raises of a name that is too long)
+            return (
+                f"{path}: no such file; there is one whose name looks alike in another Unicode form ({form}): "
+                "write both in one form"
+            )
+    return f"{path}: no such file"

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from common.errors import SampleError
+from common.paths import missing
 
 # A page scanned at 600 dpi has 35 megapixels. Checked in the header, before anything is unpacked.
 MAX_PIXELS = 50_000_000
@@ -117,7 +118,7 @@ def _bytes(path: Path) -> np.ndarray:
         # fromfile and not cv2.imread: paths beyond ASCII work on every system.
         data = np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:
-        raise SampleError("missing_file", f"{path}: no such file") from None
+        raise SampleError("missing_file", missing(str(path))) from None
     except OSError as error:
         raise SampleError("unreadable", f"{path}: {error.strerror or error}") from None
     if data.size == 0:

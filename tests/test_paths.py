@@ -1,6 +1,7 @@
 """Paths of a corpus: none leads out of its folder, by letters or by links, whatever wrote them."""
 
 import os
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import SampleError
-from common.paths import inside
+from common.paths import inside, missing
 
 INSIDE = [
     "a.wav",
@@ -84,3 +85,20 @@ def test_a_relative_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert inside(Path(), "a.wav") == Path("a.wav")
     with pytest.raises(SampleError):
         inside(Path(), "../a.wav")
+
+
+@pytest.mark.parametrize(("there", "named"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("room", ["audio", "ocr"])
+def test_a_name_in_another_unicode_form_is_told(tmp_path: Path, room: str, there: str, named: str) -> None:
+    """Both look alike in a listing and in the table; archives packed on another system have the other one."""
+    read = __import__(f"{room}.reading", fromlist=["read"]).read
+    (tmp_path / unicodedata.normalize(there, "naïve é.png")).write_bytes(b"x")
+    path = tmp_path / unicodedata.normalize(named, "naïve é.png")
+    if path.exists():
+        pytest.skip("a file system to which both are one")
+    with pytest.raises(SampleError, match=rf"alike in another Unicode form \({there}\)") as caught:
+        read(path)
+    assert caught.value.code == "missing_file"
+    assert missing(str(tmp_path / "é.png")) == f"{tmp_path}/é.png: no such file"
+    long = "é" * 120 + ".png"
+    assert missing(str(tmp_path / long)).endswith(": no such file")
