@@ -34,7 +34,7 @@ def inside(root: Path, path: str) -> Path:
 
 
 def missing(path: str) -> str:
-    """The sentence about a path that is no file. An accent may be one character in a table, and two in a file's name."""
+    """The sentence about a path that is no file. An accent may be one character in a table and two on disk."""
     for form in ("NFC", "NFD"):
         other = unicodedata.normalize(form, path)
         if other != path and os.path.exists(other):  # noqa: PTH110  (Path.exists raises of a name that is too long)
