@@ -197,7 +197,7 @@ def test_common_voice(tmp_path: Path) -> None:
 KALDI = {
     "train/text": "a-1 HELLO THERE\na-2 GOOD MORNING\nb-1 \n",
     "train/wav.scp": "rec1 audio/one.wav\nrec2 audio/two.wav\n",
-    "train/segments": "a-1 rec1 0.5 1.25\na-2 rec1 2 -1\nb-1 rec2 0 3\n",
+    "train/segments": "a-1 rec1 0.5 1.25 0\na-2 rec1 2 -1\nb-1 rec2 0 3\n",
     "train/utt2spk": "a-1 a\na-2 a\nb-1 b\n",
 }
 
@@ -231,6 +231,7 @@ def test_kaldi_without_segments_and_with_splits(tmp_path: Path) -> None:
         ({"wav.scp": "rec1 a.wav\nrec1 b.wav\n"}, "wav.scp, line 2: 'rec1' stands twice"),
         ({"segments": "a-1 rec1 0.5\n"}, "segments, line 1: RECORDING START END"),
         ({"segments": "a-2 rec1 0 1\n"}, "text, line 1: 'a-1' has no line in segments"),
+        ({"segments": "a-1 rec1 0 1 1\n"}, "segments, line 1: channel '1'; only 0 is read"),
         ({"utt2spk": "a-1 a\nb-1 b\n"}, "text, line 2: 'a-2' has no line in utt2spk"),
     ],
 )

@@ -83,11 +83,17 @@ def _segment(
         raise GlyphoneError(f"{where}: {utterance!r} has no line in segments")
     value, segment_where = segments[utterance]
     try:
-        recording, start, end = value.split()[:3]
+        recording, start, end, *channel = value.split()
         # Kaldi writes -1 for "to the end".
-        return recording, float(start), float(end) if float(end) >= 0 else None
+        times = float(start), float(end) if float(end) >= 0 else None
     except ValueError:
         raise GlyphoneError(f"{segment_where}: RECORDING START END is needed, not {value!r}") from None
+    if channel and channel != ["0"]:  # also of a recording of one
+        raise GlyphoneError(
+            f"{segment_where}: channel {' '.join(channel)!r}; only 0 is read, since the channels of a file are averaged: "
+            "make a file of each"
+        )
+    return recording, *times
 
 
 def _path(root: Path, file: str, where: str) -> str:
