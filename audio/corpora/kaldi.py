@@ -90,8 +90,8 @@ def _segment(
         raise GlyphoneError(f"{segment_where}: RECORDING START END is needed, not {value!r}") from None
     if channel and channel != ["0"]:  # also of a recording of one
         raise GlyphoneError(
-            f"{segment_where}: channel {' '.join(channel)!r}; only 0 is read, since the channels of a file are averaged: "
-            "make a file of each"
+            f"{segment_where}: channel {' '.join(channel)!r}; only 0 is read, since the channels of a file are "
+            "averaged: make a file of each"
         )
     return recording, *times
 
