@@ -43,8 +43,7 @@ def learn_language(name: str) -> None:
             for line in lines_of(path):
                 yield normalise(line, chosen.text)
 
-    # What earlier settings left must not be taken for theirs.
-    for file in CHARACTER_FILES:
+    for file in CHARACTER_FILES:  # as ``learn`` does with its own files: nothing of earlier settings stays
         (folder / file).unlink(missing_ok=True)
     # The search goes from the left of a line to its right, whichever way that is read.
     arranged = as_shown if chosen.text.direction == "rtl" else str

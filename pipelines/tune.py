@@ -71,7 +71,6 @@ def tune(name: str, device: str = "auto") -> None:
             written["tried"] = tried
             weights = f"alpha {best.alpha}, beta {best.beta}, beam width {best.beam_width}"
             print(f"{name}: {weights}: {_rates(tried)}", file=sys.stderr)
-            _copy(FILES, source, target)
         if scorer is not None:
             from pipelines.tune_rescoring import choose_rescoring
 
@@ -84,8 +83,8 @@ def tune(name: str, device: str = "auto") -> None:
         if fuses or best.rescoring is not None:
             decoder = Decoder(alphabet, best, language, scorer if best.rescoring is not None else None)
             written["calibration"] = calibration_of(decoder, emissions, store)
-    # For pipelines.generate too, so whether texts are rescored or not.
-    _copy(CHARACTER_FILES, source, target)
+    # The n-grams where they are used, the character model for pipelines.generate too; nothing of earlier settings.
+    _copy(source, target, [*(FILES if fuses else ()), *CHARACTER_FILES], [*FILES, *CHARACTER_FILES])
     written["settings"] = best.model_dump(mode="json")
     write_json(target / CHOSEN, written)
 
@@ -94,10 +93,10 @@ def _rates(tried: list[dict[str, Any]]) -> str:
     return f"validation WER {tried[0]['word_error_rate']}, CER {tried[0]['character_error_rate']}"
 
 
-def _copy(names: Sequence[str], source: Path, target: Path) -> None:
-    """Copy the files that are there; of the others none stays."""
-    for name in names:
-        if (source / name).is_file():
+def _copy(source: Path, target: Path, wanted: Sequence[str], known: Sequence[str]) -> None:
+    """Copy the wanted files that are there; of the other known ones none stays."""
+    for name in known:
+        if name in wanted and (source / name).is_file():
             shutil.copyfile(source / name, target / name)
         else:
             (target / name).unlink(missing_ok=True)

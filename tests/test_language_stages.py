@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,30 @@ def test_without_a_language_model_tune_reads_no_data(project, engine):
     tune("audio", "cpu")
     assert set(chosen(folder)) == {"settings"}
     assert chosen_settings(folder / "models/audio") == DecodingSettings(engine=engine, beam_width=7)
+
+
+def test_nothing_of_earlier_settings_stays(project):
+    """Stages that are run by hand, not by DVC, which clears their folders away."""
+    source, target = project() / "data/audio/language", Path("models/audio/language")
+    learn_language("audio")
+    tune("audio", "cpu")
+    assert {path.name for path in target.iterdir()} == {"decoding.json", "language.json", "model.arpa.gz", "words.txt"}
+    project("{unit: none}", "{engine: greedy}")
+    tune("audio", "cpu")
+    assert {path.name for path in target.iterdir()} == {"decoding.json"}
+    learn_language("audio")
+    assert {path.name for path in source.iterdir()} == {"language.json"}
+
+
+def test_a_kill_within_stage_lm_leaves_no_model_of_two_settings(project, monkeypatch):
+    project()
+    learn_language("audio")
+    project("{unit: char, order: 2}")
+    monkeypatch.setattr("common.language.folder.write_text", lambda *_: sys.exit())
+    with pytest.raises(SystemExit):
+        learn_language("audio")
+    with pytest.raises(GlyphoneError, match=r"no language model there"):
+        read_language("data/audio/language")
 
 
 def test_a_closed_lexicon_corrects_what_the_network_says(project):

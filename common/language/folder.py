@@ -69,6 +69,9 @@ def learn(
         validation: normalised texts that the model does not learn, for its perplexity.
     """
     folder = Path(folder)
+    # What earlier settings left must not be taken for theirs, nor what a kill leaves for a whole model.
+    for file in FILES:
+        (folder / file).unlink(missing_ok=True)
     description: dict[str, Any] = {"format_version": FORMAT_VERSION, "unit": settings.unit}
     if settings.unit != "none":
         kept = [text for text in texts if text]
