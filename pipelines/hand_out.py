@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--command", help="the command that made it, for the card; default: not stated")
     parser.add_argument("--commit", help="commit of the code; default: that of this checkout, where it is one")
     options = parser.parse_args(arguments)
+    from common.output import shown
+
     digest = hand_out(
         options.model,
         options.results,
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command=options.command,
         commit=code_version() if options.commit is None else options.commit,
     )
-    print(f"{digest}  {options.output}")
+    print(f"{digest}  {shown(options.output)}")
     return 0
 
 
@@ -55,23 +57,24 @@ def hand_out(
         GlyphoneError: MODEL or RESULTS are none, do not belong together, or OUT is a folder that exists.
     """
     from common.archive import SUMS, sums_of, write_zip
+    from common.output import shown
 
-    packed = output.suffix == ".zip"
+    packed = output.suffix.lower() == ".zip"
     if not packed and output.exists():
         raise GlyphoneError(f"{output}: exists already; name a folder that does not, or a file that ends in .zip")
-    name = name or (output.stem if packed else output.name)
-    files = contents(model, results, name, command, commit)
+    name = name or shown(output.stem if packed else output.name)
+    files = contents(model, results, name, shown(output.name), command, commit)
     files[SUMS] = sums_of(files).encode()
     if packed:
         # What the card calls the model need not be a folder's name.
-        write_zip(output, re.sub(r"[\\/:]", "_", output.stem), files)
+        write_zip(output, re.sub(r"[\\/:]", "_", shown(output.stem)), files)
         return hashlib.sha256(output.read_bytes()).hexdigest()
     _write_folder(output, files)
     return hashlib.sha256(files[SUMS]).hexdigest()
 
 
-def contents(model: Path, results: Path, name: str, command: str | None, commit: str) -> dict[str, bytes]:
-    """Name → bytes of all files but the digests. Raises as ``hand_out``."""
+def contents(model: Path, results: Path, name: str, file: str, command: str | None, commit: str) -> dict[str, bytes]:
+    """Name → bytes of all files but the digests. ``file``: name of the archive or folder. Raises as ``hand_out``."""
     from common.bundle import CARD, DESCRIPTION, WEIGHTS, read_description
     from common.decoding.decoder import chosen_settings
     from common.decoding.places import LANGUAGE_FOLDER
@@ -98,7 +101,7 @@ def contents(model: Path, results: Path, name: str, command: str | None, commit:
     files = {each: path.read_bytes() for each, path in paths.items()}
     if hashlib.sha256(files[WEIGHTS]).hexdigest() != description["weights_sha256"]:
         raise GlyphoneError(f"{model / WEIGHTS}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
-    making = Making(name, command, commit, chosen_settings(model))
+    making = Making(name, file, command, commit, chosen_settings(model))
     files[CARD] = card(description, metrics, training, confusions(results / "errors.csv"), making).encode()
     return files
 

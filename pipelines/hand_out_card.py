@@ -1,5 +1,6 @@
 """The card of a model that is handed out: data, licences, figures with intervals, limits, how it was made."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,10 @@ NO_VALUE = "–"
 
 @dataclass(frozen=True)
 class Making:
-    """What the files do not know: how the model is called, and what made it ("" or None: not stated)."""
+    """What the files do not know: how the model and its file are called, and what made it ("" or None: not stated)."""
 
     name: str
+    file: str
     command: str | None
     commit: str
     decoding: DecodingSettings
@@ -46,7 +48,7 @@ def card(
         f"{_network(description)}, {summary['num_parameters']:,} parameters, trained with CTC on "
         f"{summary['training_samples']:,} samples ({summary['training_units']:,.0f} {UNITS[description['unit']]}). "
         f"It writes {len(alphabet)} characters: {code(alphabet)}",
-        "```sh\npython -m pipelines.transcribe " + f"{making.name}.zip FILES…\n```",
+        f"```sh\npython -m pipelines.transcribe {shlex.quote(making.file)} FILES…\n```",
         "## Figures",
         f"Test split: {metrics['samples']:,} samples of {groups}, decoded with engine "
         f"`{making.decoding.engine}`. {_interval(metrics['interval'])}",

@@ -53,8 +53,8 @@ def _what_it_reads(description: Mapping[str, Any]) -> Iterator[str]:
     settings = description["slice_settings"]
     if description["unit"] == "s" and {"rate_hz", "max_seconds"} <= settings.keys():
         yield (
-            f"Sound is brought to {settings['rate_hz']:,} Hz and one channel; a file of more than "
-            f"{settings['max_seconds']:g} s is refused. A file holds one utterance: nothing parts longer recordings."
+            f"Sound is brought to {settings['rate_hz']:,} Hz and one channel. A file holds one utterance; one of more "
+            f"than {settings['max_seconds']:g} s is cut where it is quietest, at times within a word."
         )
     if description["unit"] == "px" and "height_px" in settings:
         polarity = settings.get("polarity", "")

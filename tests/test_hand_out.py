@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shlex
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from common.archive import SUMS, sums_of, unpacked, write_zip
 from common.decoding import DecodingSettings
 from common.errors import GlyphoneError
 from common.files import write_json, write_text
+from common.output import shown
 from common.scoring import ScoredRow, score
 from pipelines import adapt, hand_out, transcribe
 from pipelines.hand_out_card import code, rate, table
@@ -98,7 +101,7 @@ def test_the_card_names_data_licences_making_and_limits(card: str) -> None:
     assert "engine `greedy`" in card
     assert "It writes 8 characters: `␣abcdefg`" in card
     assert "`e` → `a` (10), `=` → `|` (3), ∅ → `x` (1)" in card
-    assert "a file of more than 60 s is refused" in card
+    assert "one of more than 60 s is cut where it is quietest" in card
 
 
 def test_the_front_matter_is_yaml_with_the_figures(made: tuple[Path, Path, Path], card: str) -> None:
@@ -237,6 +240,19 @@ def test_whatever_the_card_calls_it_the_archive_opens(made: tuple[Path, Path, Pa
     hand_out.hand_out(made[0], made[1], tmp_path / "a.zip", name=name)
     with unpacked(tmp_path / "a.zip") as folder:
         assert f"# {name}:" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", ["a b.zip", "A.ZIP", "größe.zip", os.fsdecode(b"gr\xf6\xdfe.zip"), "..zip"])
+def test_whatever_the_archive_is_called_its_card_says_how_it_is_read(
+    made: tuple[Path, Path, Path], tmp_path: Path, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / file
+    assert hand_out.main([str(made[0]), str(made[1]), "-o", str(output), "--name", "AN4: digits"]) == 0
+    assert capsys.readouterr().out.split("  ")[0] == hashlib.sha256(output.read_bytes()).hexdigest()
+    with unpacked(output) as folder:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    command = next(line for line in text.splitlines() if "pipelines.transcribe" in line)
+    assert shlex.split(command)[2:] == ["pipelines.transcribe", shown(file), "FILES…"]
 
 
 def test_an_adapted_archive_keeps_no_digest_of_the_old_weights(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
