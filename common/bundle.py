@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from common.alphabet import Alphabet
+from common.alphabet import Alphabet, AlphabetError
 from common.calibration import UNCALIBRATED, Calibration
 from common.errors import GlyphoneError
 from common.files import read_json, write_bytes, write_json, write_text
@@ -27,6 +28,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "summary": dict,
 }
 FIELDS = tuple(TYPES)
+MAX_REASON = 200  # characters of what torch says of weights that do not fit: it lists them all
 WEIGHTS, DESCRIPTION, CARD = "model.safetensors", "bundle.json", "README.md"
 
 
@@ -137,5 +139,9 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
             calibration_errors=description.get("calibration"),
             augment_settings=description.get("augment_settings", {}),
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BundleError(f"{folder}: not a whole bundle: {type(error).__name__}: {error}".split("\n")[0]) from None
+    except ValidationError as error:
+        keys = ", ".join(".".join(map(str, ("network", *each["loc"]))) for each in error.errors())
+        raise BundleError(f"{folder / DESCRIPTION}: not of this version of Glyphone: {keys}; update Glyphone") from None
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, AlphabetError) as error:
+        sentence = " ".join(str(error).split())[:MAX_REASON]
+        raise BundleError(f"{folder}: not a whole bundle: {type(error).__name__}: {sentence}") from None

@@ -6,6 +6,7 @@ one for words. They are fitted on validation data; the order of confidences stay
 """
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -42,7 +43,7 @@ class Scale:
         """Calibrated confidences, float64 [N] in [0, 1]."""
         if (self.slope, self.offset) == (1.0, 0.0):
             return np.asarray(confidences, np.float64)
-        return 1 / (1 + np.exp(-(self.slope * _logit(confidences) + self.offset)))
+        return _chances(self.slope * _logit(confidences) + self.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def observe(hypothesis: Hypothesis, reference: str, group: str, into: Mapping[st
         ("characters", characters(reference), kept),
         ("words", words(reference), hypothesis.words),
     ):
-        steps = align(units, [" " if part.text.isspace() else part.text for part in parts])
+        # The text is in NFC, its parts are as they were written: marks on a letter may stand in another order.
+        written = [" " if part.text.isspace() else unicodedata.normalize("NFC", part.text) for part in parts]
+        steps = align(units, written)
         rights = [operation == "equal" for operation, *_ in steps if operation != "deletion"]
         into[kind].add((part.confidence for part in parts), rights, group)
 
@@ -154,7 +157,7 @@ def _maximum(logits: np.ndarray, rights: np.ndarray, start: np.ndarray, free: np
 
     at = start
     for _ in range(MAX_STEPS):
-        chances = 1 / (1 + np.exp(-(inputs @ at)))
+        chances = _chances(inputs @ at)
         gradient = inputs.T @ (chances - rights) + PRIOR * (at - centre)
         curvature = (inputs * (chances * (1 - chances))[:, None]).T @ inputs + PRIOR * np.eye(2)
         step = np.zeros(2)
@@ -241,6 +244,11 @@ def measure(before: Mapping[str, Observations], after: Mapping[str, Observations
         }
         for kind in KINDS
     }
+
+
+def _chances(scores: np.ndarray) -> np.ndarray:
+    """The inverse of a logit; beyond 700 a chance is 0 to the last bit that matters, and exp would overflow."""
+    return 1 / (1 + np.exp(np.minimum(-scores, 700.0)))
 
 
 def _logit(confidences: np.ndarray) -> np.ndarray:

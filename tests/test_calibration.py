@@ -92,6 +92,12 @@ def test_any_fit_is_usable(observed):
     assert Calibration.of_description({"characters": described, "words": described}).words == scale
 
 
+def test_sure_and_always_wrong_is_a_fit_without_a_warning():
+    scale = fit(Observations([1.0] * 1000, [False] * 1000))
+    assert scale.slope == MIN_SLOPE and scale(1.0) < 0.01
+    assert Scale(300.0, -2000.0).of(np.array([0.0, 1.0])) == pytest.approx([0, 1])
+
+
 @some
 @given(pairs)
 def test_the_fit_is_the_maximum_of_the_posterior(observed):
@@ -165,6 +171,9 @@ def test_the_calibration_error_is_that_of_its_definition(observed):
         ("  a  b ", "a b", "111", "11"),
         ("a\u00a0b", "a b", "111", "11"),
         ("x שלום", "שלום", "001111", "01"),
+        # Marks that NFC puts into another order (shadda, fatha), and one that it makes a letter of.
+        ("ر\u0651\u064e", "ر\u064e\u0651", "101", "1"),
+        ("xe\u0301", "xé", "100", "1"),
     ],
 )
 def test_what_is_right(said, reference, characters, words):
@@ -271,3 +280,19 @@ def test_a_description_of_a_wrong_kind_is_one_line(folder, key, value):
     with pytest.raises(BundleError, match=f"not a whole bundle: TypeError: {key} is") as caught:
         read_bundle(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alphabet": ["a", "a"]}, "{}: not a whole bundle: AlphabetError: alphabet: symbols stand twice: ['a']"),
+        ({"alphabet": ["a"]}, "{}: not a whole bundle: RuntimeError: Error(s) in loading state_dict for Network: size"),
+        ({"network": {"cell": "lstm", "gates": 5}}, "{}/bundle.json: not of this version of Glyphone: network.gates;"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_folder(folder, change, message):
+    path = folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(BundleError) as caught:
+        read_bundle(folder)
+    assert str(caught.value).startswith(message.format(folder)) and "\n" not in str(caught.value)
