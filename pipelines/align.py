@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, SampleError, run
+from common.tables import JSON_LINES_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MARGINS = {"s": 0.25, "px": 10.0}
 COLUMNS = {"s": ("start", "end"), "px": ("left", "top", "right", "bottom")}
+# Endings of tables whose readers expect something else than tabs between cells.
+NOT_BY_TABS = (".csv", *JSON_LINES_SUFFIXES)
 # Samples that are read, then wait for the network together.
 CHUNK = 256
 
@@ -54,6 +57,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.output and options.output.resolve() == options.table.resolve():
         raise GlyphoneError(f"-o {options.output}: is TABLE itself, with the transcripts; name another file")
+    if options.output and options.output.suffix.lower() in NOT_BY_TABS:
+        raise GlyphoneError(f"-o {options.output}: cells are parted by tabs, which is read of .tsv, .txt, …; name it so")
     rows, reasons = align_table(options.model, options.table, set(options.only), options.margin, options.min_confidence)
     text = "".join("\t".join(row) + "\n" for row in rows)
     if options.output:
@@ -92,6 +97,8 @@ def align_table(
     if not 0 <= margin < math.inf:
         raise GlyphoneError(f"--margin {margin:g}: a number from 0 on is needed, in {bundle.unit}")
     kind = modality(bundle.modality)
+    if not table.is_file():  # or a table of its name in the current folder would be taken
+        raise GlyphoneError(f"{table}: no such file")
     samples = list(read_manifest(ManifestSettings(manifest=table.name), table.parent, 0))
     more = [column for column in ("split", "licence") if any(getattr(sample, column) for sample in samples)]
     rows = [["path", *COLUMNS[bundle.unit], "text", "group", "confidence", *more]]
@@ -159,6 +166,8 @@ def _aligned(
     for sample in samples:
         try:
             check_inside(sample, root)
+            if set("\t\r\n") & set(sample.path + sample.group + sample.licence):
+                raise SampleError("unreadable", "its path, group or licence holds a tab or line end, which parts cells")
             signal = kind.load(sample, root)
             read.append((halve(kind.slices(signal, front)).astype(np.float32), signal))
         except SampleError as error:

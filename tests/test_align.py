@@ -142,6 +142,24 @@ def test_the_transcripts_are_not_written_over_and_another_folder_is_said(speech:
     assert "not at its folder" not in command(model, table, "-o", speech / "words.tsv").stderr
 
 
+def test_what_a_table_by_tabs_cannot_hold_is_told(speech: Path) -> None:
+    model = write_model(speech / "model", "audio")
+    done = command(model, speech / "table.tsv", "-o", speech / "words.csv")
+    assert done.returncode == 2 and "words.csv: cells are parted by tabs" in done.stderr
+    table = speech / "table.csv"
+    table.write_text('path,text,group\none.wav,abc,"a\tb"\ntwo.wav,abc,b\n', "utf-8")
+    rows, reasons = align_table(model, table, set(), None, 0.0)
+    assert [row[0] for row in rows] == ["path", "two.wav"]
+    assert reasons == {"one.wav": "its path, group or licence holds a tab or line end, which parts cells"}
+
+
+def test_a_table_of_the_same_name_elsewhere_is_not_taken(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = write_model(speech / "model", "audio")
+    monkeypatch.chdir(speech)
+    with pytest.raises(GlyphoneError, match=r"model/table.tsv: no such file"):
+        align_table(model, model / "table.tsv", set(), None, 0.0)
+
+
 def test_only_some_words_and_the_sure_ones(speech: Path) -> None:
     model = write_model(speech / "model", "audio")
     rows, _ = align_table(model, speech / "table.tsv", {"ca", "abc"}, None, 0.0)

@@ -49,5 +49,7 @@ def test_texts_are_of_what_was_learnt_within_their_lengths(unit, order):
 def test_without_texts_there_is_nothing_to_draw_from():
     with pytest.raises(LanguageError, match="there is no text"):
         sampler([], "char", 3)
+    with pytest.raises(LanguageError, match="there is no text"):
+        sampler(["", ""], "word", 3)
     with pytest.raises(LanguageError, match="none had 9 characters"):
         sampler(["ab"], "char", 2, least=9, most=5)(np.random.default_rng(0))

@@ -33,7 +33,8 @@ def sampler(
     Raises:
         LanguageError: there is no text to learn from; the result raises it where no text is long enough.
     """
-    model, _ = train((tokens_of(text, unit) for text in texts), order)
+    # Of empty texts alone the drawing would never end.
+    model, _ = train((tokens for text in texts if (tokens := tokens_of(text, unit))), order)
     return partial(_long_enough, model, sums_of(model), unit, least, most)
 
 
