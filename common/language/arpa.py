@@ -3,7 +3,6 @@
 import codecs
 import gzip
 import io
-import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)$")
 _GZIP = b"\x1f\x8b"
 # log10 P of <s>, which nobody predicts.
 NEVER = -99.0
+# Of log10 P and back-off weights: they are kept in single precision, and summed.
+LARGEST = 1e30
 
 
 def read_arpa(path: str | Path) -> Ngrams:
@@ -117,10 +118,10 @@ class _Reader:
                 backoff = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
             except ValueError:
                 raise self._error(f"{_shown(line)}: log P and the back-off weight must be numbers") from None
-            if not -math.inf < log_prob <= 0:
-                raise self._error(f"log P is {log_prob}; it must be a finite number, at most 0")
-            if not math.isfinite(backoff) or (highest and backoff):
-                allowed = "none is allowed at the highest order" if highest else "it must be a finite number"
+            if not -LARGEST <= log_prob <= 0:
+                raise self._error(f"log P is {log_prob}; it must be a finite number from -{LARGEST:g} to 0")
+            if not abs(backoff) <= LARGEST or (highest and backoff):
+                allowed = "none is allowed at the highest order" if highest else f"allowed is up to {LARGEST:g}"
                 raise self._error(f"the back-off weight is {backoff}; {allowed}")
             if order == 1:
                 token = fields[1] if fields[1] != b"<UNK>" else UNKNOWN.encode()
