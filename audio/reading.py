@@ -45,7 +45,10 @@ CANCELLED, TELLING = 1e-3, 31
 # those before, and in the last page of Ogg, 255 packets at most, it lands beside.
 EARLY_S = {"MP3": 1, "OGG": 10}
 # What a damaged or locked member of an archive raises, by the way that it is packed.
-BAD_MEMBERS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, NotImplementedError, EOFError, RuntimeError)
+BAD_MEMBERS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, NotImplementedError, EOFError, RuntimeError,
+    UnicodeDecodeError,
+)  # fmt: skip
 # Lists of segments round their times; what lies further outside the file is a mistake.
 TIME_TOLERANCE_S = 0.02
 # Streams that were written without knowing their length announce 0 or about 2 or 4 GiB.

@@ -1,5 +1,6 @@
 """Fetch an archive from its official address: resuming, checked, unpacked whole or not at all."""
 
+import errno
 import hashlib
 import http.client
 import lzma
@@ -23,6 +24,10 @@ ATTEMPTS = 8
 # An archive from outside may not fill the disk: no corpus that we name unpacks to more.
 MAX_UNPACKED_BYTES = 200 << 30
 MAX_MEMBERS = 2_000_000
+# What zipfile and tarfile raise of archives that are none any more.
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, UnicodeDecodeError,
+)  # fmt: skip
 
 
 def fetch(url: str, sha256: str, folder: Path, member: str = "", pause_seconds: float = 1.0) -> None:
@@ -110,8 +115,12 @@ def unpack(
         if not (target / member).is_dir():
             raise GlyphoneError(f"{archive}: no folder {member!r} in it")
         os.replace(target / member, folder)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise GlyphoneError(f"{archive}: a damaged archive: {error}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise GlyphoneError(f"{archive}: a damaged archive: a place in it lies before its beginning") from None
     finally:
         shutil.rmtree(temporary)
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from common import download
 from common.download import fetch, unpack
@@ -116,6 +118,23 @@ def test_bad_archives_leave_nothing(archive: bytes, tmp_path: Path) -> None:
     with pytest.raises(GlyphoneError):
         unpack(path, tmp_path / "in" / "corpus")
     assert list(tmp_path.rglob("*")) == [tmp_path / "in", path]
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 400), st.binary(min_size=1, max_size=3))
+@example(4, b"\x01")  # the list of files begins elsewhere: all of them would stand before the archive
+@example(30, b"\xff")  # a name that is no UTF-8
+def test_a_damaged_zip_is_one_line(tmp_path_factory: pytest.TempPathFactory, from_end: int, data: bytes) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    whole = bytearray(zip_of({"model/bundle.json": b"{}", "model/ü.txt": b"hello"}))
+    place = max(0, len(whole) - from_end)
+    whole[place : place + len(data)] = data
+    (folder / "model.zip").write_bytes(whole)
+    try:
+        unpack(folder / "model.zip", folder / "model")
+    except GlyphoneError as error:
+        assert str(error).startswith(f"{folder}/model.zip: ")
+        assert [path.name for path in folder.iterdir()] == ["model.zip"]
 
 
 @pytest.mark.parametrize("make", [tar_of, zip_of])

@@ -76,7 +76,7 @@ def _members(archive: Path) -> list[tuple[str, str]]:
     try:
         with zipfile.ZipFile(archive) as entries:
             return [(name.rpartition("/")[2], f"{archive.name}{MEMBER}{name}") for name in entries.namelist()]
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise GlyphoneError(f"{archive}: not a zip archive: {error}") from None
 
 
