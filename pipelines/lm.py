@@ -63,7 +63,7 @@ def learn_language(name: str) -> None:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 text, plain or gzip. Raises GlyphoneError naming file and line."""
+    """Lines of a UTF-8 text, plain or gzip, with any line ends. Raises GlyphoneError naming file and line."""
     import gzip
     import zlib
 
@@ -73,7 +73,8 @@ def lines_of(path: Path) -> Iterator[str]:
     try:
         with gzip.open(path) if zipped else open(path, "rb") as file:
             for number, line in enumerate(file, 1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                yield from text.split("\r")  # of files whose lines end so, or all of them would be one text
     except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise GlyphoneError(f"{path}, line {number}: not a UTF-8 text: {error}") from None
 

@@ -265,6 +265,12 @@ def test_mistakes_are_told(project):
         learn_language("audio")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_as_those_of_tables_do(end: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(end.join(["\ufeffeins", "", "zwei\u2028drei", ""]).encode())
+    assert [line for line in lines_of(tmp_path / "a.txt") if line] == ["eins", "zwei\u2028drei"]
+
+
 @pytest.mark.parametrize("place", range(10, 40, 3))
 def test_a_damaged_gzip_text_ends_in_one_line(place: int, tmp_path: Path) -> None:
     data = bytearray(gzip.compress(b"hello world\n" * 999))
