@@ -58,7 +58,7 @@ def main() -> int:
     if options.output and options.output.resolve() == options.table.resolve():
         raise GlyphoneError(f"-o {options.output}: is TABLE itself, with the transcripts; name another file")
     if options.output and options.output.suffix.lower() in NOT_BY_TABS:
-        raise GlyphoneError(f"-o {options.output}: cells are parted by tabs, which is read of .tsv, .txt, …; name it so")
+        raise GlyphoneError(f"-o {options.output}: cells are parted by tabs; name it .tsv")
     rows, reasons = align_table(options.model, options.table, set(options.only), options.margin, options.min_confidence)
     text = "".join("\t".join(row) + "\n" for row in rows)
     if options.output:
