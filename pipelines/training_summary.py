@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,12 +89,12 @@ def costs(network: Network, trained: Trained) -> dict[str, Any]:
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """The learning curve as CSV, a row an epoch; numbers with six significant digits."""
+    """The learning curve as CSV, a row an epoch; numbers with six significant digits, nothing where there is none."""
     text = io.StringIO()
     writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in history:
-        writer.writerow({key: f"{row[key]:.6g}" for key in HISTORY_COLUMNS})
+        writer.writerow({key: "" if math.isnan(row[key]) else f"{row[key]:.6g}" for key in HISTORY_COLUMNS})
     write_text(path, text.getvalue())
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from common.training.loop import train
 from common.training.samples import Samples
 from common.training.schedule import learning_rate
 from common.training.settings import TrainingSettings
+from pipelines.training_summary import write_history
 
 SMALL = NetworkSettings(convolutions=(ConvolutionSettings(channels=4, stride=(1, 2)),), num_layers=1, num_hidden=24)
 FAST = TrainingSettings(
@@ -55,11 +57,12 @@ def run(
     augment=noisy,
     samples: Samples | None = None,
     shape: NetworkSettings = SMALL,
+    validation: Samples | None = None,
 ):
     torch.manual_seed(3)
     alphabet = Alphabet("abc")
     network = Network(shape, 6, len(alphabet))
-    return train(network, samples or toy(160, 0), toy(40, 1), alphabet, settings, augment, 7, state)
+    return train(network, samples or toy(160, 0), validation or toy(40, 1), alphabet, settings, augment, 7, state)
 
 
 def test_the_loop_learns_a_toy_language(tmp_path):
@@ -134,6 +137,25 @@ def test_a_loss_that_is_no_number_names_its_samples(tmp_path, capsys):
             tmp_path, TrainingSettings(**{**FAST.model_dump(), "max_nonfinite": 2, "batch_samples": 4}), samples=samples
         )
     assert "toy4" in capsys.readouterr().err
+
+
+def test_losses_that_there_are_none_of_are_not_called_perfect(tmp_path):
+    """An epoch whose every step was left out, and validation texts whose characters no training text has."""
+    samples = toy(6, 0)
+    for matrix in samples.matrices:
+        matrix[:] = np.nan
+    strange = replace(toy(4, 1), texts=["xyz"] * 4)
+    trained = run(tmp_path, TrainingSettings(**{**FAST.model_dump(), "epochs": 1}), samples=samples, validation=strange)
+    row = trained.progress.history[0]
+    assert math.isnan(row["train_loss"]) and math.isnan(row["validation_loss"]) and row["validation_cer"] >= 1
+    write_history(tmp_path / "history.csv", trained.progress.history)
+    assert (tmp_path / "history.csv").read_text("utf-8").splitlines()[1].startswith("1,,,")
+
+
+def test_a_network_of_no_numbers_is_no_model(tmp_path):
+    """One step of a far too high learning rate, which no batch of the epoch comes behind."""
+    with pytest.raises(GlyphoneError, match=r"emissions are no numbers .* smaller training\.learning_rate"):
+        run(tmp_path, TrainingSettings(**{**FAST.model_dump(), "epochs": 1, "learning_rate": 1e38}), samples=toy(5, 0))
 
 
 def test_augmentation_never_makes_a_sample_too_short_for_its_text(tmp_path):

@@ -16,7 +16,7 @@ from common.training.memory import MemoryPlan
 from common.training.objective import Objective
 from common.training.processes import ALONE
 from common.training.settings import TrainingSettings
-from common.training.step import Machine, parts_of, shares, step
+from common.training.step import Machine, make_optimizer, parts_of, shares, step
 
 NUM_FEATURES, NUM_LABELS = 6, 5
 FRONT_END = (ConvolutionSettings(channels=3, stride=(1, 2)), ConvolutionSettings(channels=4, pool=(2, 2)))
@@ -81,6 +81,31 @@ def test_a_loss_that_is_no_number_leaves_weights_and_statistics_as_they_were():
     assert not torch.isfinite(result["losses"]).all() and len(result["losses"]) == 3
     for name, _ in network.named_buffers():
         assert torch.equal(result[name], before[name])
+
+
+@pytest.mark.parametrize("part_slices", [0, 20])
+def test_a_gradient_that_is_no_number_leaves_weights_and_statistics_as_they_were(monkeypatch, part_slices):
+    """Its losses may be fine: clipped by a norm that is none, it would make all weights so for good."""
+    real = torch.nn.functional.ctc_loss
+
+    def endless(log_probs, *arguments, **options):
+        log_probs = log_probs.clone()
+        log_probs.register_hook(lambda gradient: gradient * float("inf"))
+        return real(log_probs, *arguments, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "ctc_loss", endless)
+    network, batch = make_network().train(), make_batch([20, 20, 20])
+    chosen = TrainingSettings()
+    objective = Objective(chosen, network)
+    optimizer = make_optimizer(network, objective, chosen)
+    optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = 0.1
+    machine = Machine(network, optimizer, chosen, torch.float32, ALONE, MemoryPlan(part_slices), objective)
+    before = copy.deepcopy(network.state_dict())
+    losses = step(machine, replace(batch, slices=batch.slices.double()), 3, int(batch.target_lengths.sum()), seed=11)
+    assert np.isnan(losses).all() and len(losses) == 3
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert not optimizer.state
 
 
 def test_memory_of_a_step_is_that_of_a_part(monkeypatch):

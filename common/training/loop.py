@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -190,7 +191,7 @@ def train(
         progress.history.append(
             {
                 "epoch": epoch + 1,
-                "train_loss": progress.loss_sum / max(1, progress.loss_labels),
+                "train_loss": progress.loss_sum / progress.loss_labels if progress.loss_labels else math.nan,
                 "validation_loss": errors.loss,
                 "validation_wer": errors.word_error_rate,
                 "validation_cer": errors.character_error_rate,
@@ -243,10 +244,11 @@ def _report_nonfinite(
 ) -> None:
     bad = [samples.ids[row] for row, loss in zip(rows, losses, strict=True) if not np.isfinite(loss)]
     names = ", ".join(bad[:8]) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
-    say(f"the loss of {len(bad)} of {len(rows)} samples is no number, step left out: {names}")
+    say(f"the loss or its gradient is no number for {len(bad)} of {len(rows)} samples, step left out: {names}")
     if count > limit:
         raise GlyphoneError(
-            f"{count} batches had a loss that is no number, training.max_nonfinite allows {limit}; last: {names}"
+            f"{count} batches had a loss or a gradient that is no number, training.max_nonfinite allows {limit}; "
+            f"last: {names}"
         )
 
 

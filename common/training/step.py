@@ -74,6 +74,8 @@ def parts_of(num_rows: int, most: int) -> list[slice]:
 def step(machine: Machine, batch: Batch, num_rows: int, num_labels: int, seed: int) -> np.ndarray:
     """Returns the loss of each sample of the step, [num_rows]. No step is taken if one is not finite.
 
+    Nor is one if the gradient is not finite, which would make all weights so: then the losses returned are all NaN.
+
     Args:
         batch: the samples of this process; all of them where it is alone.
         num_rows, num_labels: samples of the whole step and their labels, all processes together.
@@ -104,12 +106,15 @@ def step(machine: Machine, batch: Batch, num_rows: int, num_labels: int, seed: i
         )
     if torch.isfinite(losses).all():
         group.sum_gradients(machine.parameters)
-        torch.nn.utils.clip_grad_norm_(machine.parameters, machine.settings.clip_norm)
-        machine.optimizer.step()
-        objective.follow(group)
-    else:  # the running statistics of normalisation have seen it already
-        for buffer, kept in zip(network.buffers(), statistics, strict=True):
-            buffer.copy_(kept)
+        norm = torch.nn.utils.clip_grad_norm_(machine.parameters, machine.settings.clip_norm)
+        if torch.isfinite(norm):
+            machine.optimizer.step()
+            objective.follow(group)
+            return losses.cpu().numpy()
+        losses = torch.full_like(losses, torch.nan)
+    # The running statistics of normalisation have seen the batch already.
+    for buffer, kept in zip(network.buffers(), statistics, strict=True):
+        buffer.copy_(kept)
     return losses.cpu().numpy()
 
 

@@ -1,5 +1,6 @@
 """The error of a network on validation samples, by greedy decoding."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,13 +10,14 @@ import torch
 from common.alphabet import Alphabet
 from common.decoding import greedy
 from common.emissions import emissions
+from common.errors import GlyphoneError
 from common.network import Network
 from common.scoring import Counts, count_characters, count_words
 
 
 @dataclass(frozen=True)
 class ValidationErrors:
-    """Mean CTC loss a character and pooled error rates, as fractions."""
+    """Mean CTC loss a character, NaN where no text counts in it, and pooled error rates, as fractions."""
 
     loss: float
     word_error_rate: float
@@ -29,10 +31,17 @@ def validate(
 
     A text with characters outside the alphabet counts in the error rates and is left out of the loss, which it would
     make infinite.
+
+    Raises:
+        GlyphoneError: the network emits what is no number.
     """
     words = characters = Counts(0, 0, 0, 0)
     losses, num_labels = 0.0, 0
     for log_probs, text in zip(emissions(network, matrices), texts, strict=True):
+        if np.isnan(log_probs).any():
+            raise GlyphoneError(
+                "validation: the network's emissions are no numbers any more: a smaller training.learning_rate may help"
+            )
         hypothesis = alphabet.decode(greedy.search(log_probs)[0])
         words += count_words(text, hypothesis)
         characters += count_characters(text, hypothesis)
@@ -48,4 +57,4 @@ def validate(
             if torch.isfinite(loss):
                 losses += float(loss)
                 num_labels += len(labels)
-    return ValidationErrors(losses / max(1, num_labels), words.rate, characters.rate)
+    return ValidationErrors(losses / num_labels if num_labels else math.nan, words.rate, characters.rate)
