@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,8 @@ def pretrain_modality(name: str) -> None:
     chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "pretraining")
     folder = pretrained_folder(name)
     if not chosen.pretraining.stream.samples:
+        if folder.exists():  # a model of earlier settings, from which training would start
+            shutil.rmtree(folder)
         write_json(folder / SUMMARY, {})
         return
     if chosen.pretraining.warm_start:

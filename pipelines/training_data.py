@@ -18,13 +18,15 @@ from common.store import Store
 from common.training.checkpoint import digest_files, fingerprint
 from common.training.samples import Samples
 from common.training.stream import Stream
+from pipelines.listing import listing
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(".state")
 # Resume states kept a modality, the newest ones: enough to switch a setting forth and back within a training.
 KEPT_STATES = 5
-# Settings of training that change a result by rounding alone, or by what another key of the fingerprint has.
+# Settings of training that change a result not at all, by rounding alone, or by what another key of the fingerprint has.
 UNDECISIVE: dict[str, bool | set[str]] = {
+    **dict.fromkeys(("checkpoint_minutes", "max_nonfinite"), True),
     **dict.fromkeys(("processes", "memory_gib", "warm_start", "warm_start_digest"), True),
     "stream": {"num_workers"},
 }
@@ -111,7 +113,7 @@ def state_folder(
 
     It lies outside DVC's outs, which DVC deletes before a stage. Older states beyond ``KEPT_STATES`` are removed.
     ``warm_start`` is the digest of the model that it starts from; ``stream`` what is made beside the stores, decided
-    by its texts and the code of the modality. What decides the order of summation alone, processes and memory, is
+    by its texts, the folders that its generator reads (fonts) and the code of the modality. What decides the order of summation alone, processes and memory, is
     left out: a run goes on with another number of processes.
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
@@ -120,6 +122,11 @@ def state_folder(
     else:
         of_modality = (ROOT / kind.augment.__module__.replace(".", "/")).parent
         code += [*of_modality.rglob("*.py"), *ROOT.glob("pipelines/stream*.py")]
+    made = ""
+    if stream is not None:
+        given = getattr(chosen, section).stream.generator.values()
+        folders = [Path(each) for each in given if isinstance(each, str) and each]
+        made = fingerprint({"texts": stream.texts, "folders": [listing(each) for each in folders if each.is_dir()]})
     key = fingerprint(
         {
             "seed": chosen.seed,
@@ -129,7 +136,7 @@ def state_folder(
             },
             "warm_start": warm_start,
             "data": digest_files([store.path for store in stores.values()]),
-            "stream": fingerprint({"texts": stream.texts}) if stream is not None else "",
+            "stream": made,
             "code": digest_files(code),
             "torch": torch.__version__,
         }

@@ -2,15 +2,27 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from common.errors import GlyphoneError, SettingsError
 from common.files import read_json
+from common.store import Store
+from common.training import checkpoint
+from common.training.processes import ALONE, is_first, join
+from common.training.stream_settings import StreamSettings
+from pipelines import settings
 from pipelines.extract import extract
+from pipelines.modalities import modality
 from pipelines.prepare import prepare
 from pipelines.pretrain import pretrain_modality
 from pipelines.pretrained import pretrained_folder
 from pipelines.train import train_modality
-from pipelines.training_data import CODE, KEPT_STATES, ROOT
+from pipelines.training_data import CODE, KEPT_STATES, ROOT, state_folder
+from tests import stream_world
 from tests.test_pretraining import TRAINING, workspace, write  # noqa: F401  (a fixture)
 
 
@@ -53,3 +65,63 @@ def test_samples_that_an_early_stop_left_unmade_do_not_count(workspace: Path) ->
     assert summary["epochs"] < 30
     assert summary["training_samples"] == costs["samples"] == 10 * summary["epochs"]
     assert summary["corpora"]["stream"]["samples"] == costs["samples"]
+
+
+def test_what_only_guards_a_training_may_be_changed_before_it_goes_on(workspace: Path) -> None:  # noqa: F811
+    write(workspace)
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+    train_modality("toy")
+    write(workspace, training={**TRAINING, "max_nonfinite": 3, "checkpoint_minutes": 0.5})
+    train_modality("toy")
+    assert len(list(Path(".state/toy").iterdir())) == 1
+    write(workspace, training={**TRAINING, "patience": 3})
+    train_modality("toy")
+    assert len(list(Path(".state/toy").iterdir())) == 2
+
+
+def test_a_state_hangs_on_the_fonts_of_a_stream(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """Other fonts of a folder show the same texts: a finished training must not be given out for them."""
+    write(workspace)
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+    Path("fonts").mkdir()
+    stores = {"validation": Store("data/toy/slices/validation.arrow")}
+    chosen = settings.read("toy", "seed", "text", "slices", "augment", "network", "pretraining")
+    stream = StreamSettings(samples=5, generator={"fonts": "fonts", "style": "clean"})
+    chosen.pretraining = chosen.pretraining.model_copy(update={"stream": stream})
+    made = stream_world.stream(num_samples=5, num_epochs=1)
+    folders = set()
+    for content in ("one", "one", "two"):
+        Path("fonts/own.ttf").write_text(content, "utf-8")
+        folders.add(state_folder("toy", stores, chosen, modality("toy"), "", made, "pretraining"))
+    assert len(folders) == 2
+
+
+@given(data=st.data())
+@hypothesis.settings(max_examples=20)
+def test_a_damaged_state_is_one_line(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("state")
+    checkpoint.save(folder, {"weights": torch.zeros(50), "progress": {"epoch": 1}})
+    whole = (folder / checkpoint.FILE_NAME).read_bytes()
+    (folder / checkpoint.FILE_NAME).write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(GlyphoneError, match=r"checkpoint.pt: damaged; delete it"):
+        checkpoint.load(folder)
+
+
+def test_infinite_settings_are_refused(workspace: Path) -> None:  # noqa: F811
+    """A fingerprint of them ended in a traceback."""
+    write(workspace, training={**TRAINING, "clip_norm": 12345})
+    params = Path("params.yaml").read_text("utf-8")
+    Path("params.yaml").write_text(params.replace("12345", ".inf"), "utf-8")
+    with pytest.raises(SettingsError, match=r"toy\.training\.clip_norm: inf: must be a finite number"):
+        settings.read("toy", "training")
+
+
+def test_a_rank_without_a_world_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other programs leave in the environment must not keep a lone process from writing its model."""
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert is_first() and join(torch.device("cpu")) is ALONE
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert not is_first()

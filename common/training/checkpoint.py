@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
+from common.errors import GlyphoneError
 from common.files import atomic, to_json
 
 FILE_NAME = "checkpoint.pt"
@@ -31,8 +33,17 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """The saved state, tensors and plain values only, or None where there is none."""
+    """The saved state, tensors and plain values only, or None where there is none.
+
+    Raises:
+        GlyphoneError: the file is damaged.
+    """
     path = folder / FILE_NAME
     if not path.exists():
         return None
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, OSError, RuntimeError, ValueError, UnpicklingError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # it cannot be opened
+        raise GlyphoneError(f"{path}: damaged; delete it, and the training begins anew") from None

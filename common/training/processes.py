@@ -86,7 +86,11 @@ def leave(group: Group) -> None:
 
 def is_first() -> bool:
     """Whether this process is the one that writes results."""
-    return os.environ.get("RANK", "0") == "0"
+    return num_processes() == 1 or os.environ.get("RANK", "0") == "0"
+
+
+def num_processes() -> int:
+    return max(1, int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def join(device: torch.device) -> Group:
@@ -95,7 +99,7 @@ def join(device: torch.device) -> Group:
     Args:
         device: where this process computes; a CUDA device without a number becomes the one of ``LOCAL_RANK``.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+    if num_processes() == 1:
         return ALONE
     if device.type == "cuda":
         place, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
@@ -108,7 +112,7 @@ def join(device: torch.device) -> Group:
         "nccl" if device.type == "cuda" else "gloo",
         init_method=os.environ.get(RENDEZVOUS, "env://"),
         rank=int(os.environ["RANK"]),
-        world_size=int(os.environ["WORLD_SIZE"]),
+        world_size=num_processes(),
         timeout=PATIENCE,
     )
     return Group(torch.distributed.get_rank(), torch.distributed.get_world_size(), str(device))

@@ -10,7 +10,7 @@ from common.training.stream_settings import StreamSettings
 class TrainingSettings(BaseModel):
     """How a network is trained. A *slice* here is an input slice, before the front end's strides."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: int = Field(60, ge=1)
     learning_rate: float = Field(1.5e-3, gt=0)  # peak, reached after the warm-up
