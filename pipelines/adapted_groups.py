@@ -1,5 +1,6 @@
 """A model adapted to each group of a store (speaker, book) without its texts, and what each adapted one hears."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ class AdaptedGroups:
 
     Attributes:
         hypotheses: a sample each, places in units; None where the sample's group is too small.
-        rounds: of each group that a model was adapted to.
+        rounds: of each group that a model was adapted to; its corpus stands before its name where two have the name.
     """
 
     hypotheses: Sequence["Hypothesis | None"]
@@ -41,10 +42,16 @@ def adapted_groups(
 
     Texts of the store are not read, so what is adapted to test speakers knows no more of them than their samples.
     """
-    members: dict[str, list[int]] = {}
-    for row, group in enumerate(store.groups):
-        members.setdefault(group, []).append(row)
-    large = {group: rows for group, rows in members.items() if len(rows) >= settings.min_samples}
+    members: dict[tuple[str, str], list[int]] = {}
+    for row, pair in enumerate(zip(store.corpora, store.groups, strict=True)):
+        members.setdefault(pair, []).append(row)
+    # Two corpora may each have a speaker of the same name.
+    corpora_of = Counter(group for _, group in members)
+    large = {
+        f"{corpus}: {group}" if corpora_of[group] > 1 else group: rows
+        for (corpus, group), rows in members.items()
+        if len(rows) >= settings.min_samples
+    }
     units = store.metadata.step * bundle.stride
     augment = augmentation_of(bundle)
     hypotheses: list[Hypothesis | None] = [None] * len(store)

@@ -95,6 +95,8 @@ def load_voters(
             raise GlyphoneError(f"{key}: {name}: {fault}")
         if (allowed := decoder.settings.whitelist) is not None:
             known = "".join(each for each in allowed if not bundle.alphabet.unknown(each))
+            if not known.strip() and allowed.strip():  # all that it could say is nothing
+                raise GlyphoneError(f"{key}: {name}: writes none of the whitelist {allowed!r}; leave it out")
             decoding = decoding.model_copy(update={"whitelist": known})
         bundle.network.to(next(main.network.parameters()).device)
         bundles.append(bundle)
@@ -124,4 +126,4 @@ def _misfit(bundle: Bundle, main: Bundle, method: Method, same_slices: bool) -> 
 
 
 def _said(settings: TextSettings) -> str:
-    return f"case {settings.case!r}, replace {settings.replace}"
+    return f"case {settings.case!r}, replace {settings.replace}, direction {settings.direction!r}"

@@ -29,10 +29,12 @@ from common.emissions import emissions
 from common.errors import GlyphoneError
 from common.network import Network, NetworkSettings
 from common.training.settings import TrainingSettings
+from common.store import Store, StoreWriter
 from pipelines import adapt, evaluate
+from pipelines.adapted_groups import adapted_groups
 from pipelines.augmentation import augmentation_of
 from pipelines.recogniser import Recogniser
-from tests.test_evaluate import TEST, VALIDATION, make_project, write_stores
+from tests.test_evaluate import NUM_FEATURES, TEST, VALIDATION, make_project, matrix_of, write_stores
 from tests.test_training import FAST, SMALL, noisy, run
 from tests.test_transcribe import model, sounds  # noqa: F401  (fixtures)
 
@@ -204,6 +206,15 @@ def test_a_word_that_is_taken_for_another_is_found_by_its_share(trained: Network
     assert wrong[True] < min(wrong[False], errors(trained, decoder, texts, matrices)) / 2
 
 
+def test_silence_is_none_of_the_texts_however_often_they_are_said(trained: Network) -> None:
+    """Its emission fits the shortest text best by far, and would be the surest sample of it."""
+    ids, _, matrices = stranger(30)
+    matrices += [np.zeros((40, 6), np.float32)] * 2
+    decoder = Decoder(Alphabet("abc"), DecodingSettings())
+    texts, confidences = self_training._transcribed(trained, Alphabet("abc"), decoder, matrices, match_prior=True)
+    assert texts[-2:] == ["", ""] and confidences[-2:] == [0.0, 0.0] and all(texts[:-2])
+
+
 def test_too_many_texts_to_match_are_refused(trained: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_training, "MOST_TEXTS", 5)
     ids, _, matrices = stranger(80)
@@ -247,6 +258,21 @@ def test_the_stage_adapts_to_groups_that_are_large_enough(tmp_path: Path, monkey
     assert scores["adapted_word_error_rate"] == tree["words"]["rate"]
     assert tree["validation"]["samples"] == len(VALIDATION)
     assert scores["adapted_validation_word_error_rate"] == scores["validation_word_error_rate"]
+
+
+def test_speakers_of_one_name_in_two_corpora_are_two(tmp_path: Path) -> None:
+    path = tmp_path / "test.arrow"
+    settings = {"modality": "audio", "num_features": NUM_FEATURES, "step": 0.01, "unit": "s"}
+    with StoreWriter(path, **settings, settings={}, samples_digest="") as writer:
+        for corpus, group, said in (("an4", "1", "AB"), ("fsdd", "1", "BA"), ("fsdd", "2", "AB"), ("fsdd", "1", "CA")):
+            writer.add(f"{corpus}{writer.num_rows}", group, said, matrix_of(said), corpus=corpus)
+    make_project(tmp_path, "greedy")
+    bundle = read_bundle(tmp_path / "models" / "audio")
+    decoder = Decoder(bundle.alphabet, DecodingSettings())
+    chosen = AdaptationSettings(rounds=1, min_samples=1)
+    found = adapted_groups(bundle, Store(path), decoder, chosen, 1, "test")
+    learnt = {group: rounds[0].num_learnt for group, rounds in found.rounds.items()}
+    assert learnt == {"an4: 1": 1, "fsdd: 1": 2, "2": 1} and all(found.hypotheses)
 
 
 def test_the_stage_reads_no_texts_to_adapt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

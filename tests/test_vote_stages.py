@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 
 import pytest
 import soundfile
@@ -10,6 +11,7 @@ import torch
 from common.archive import write_zip
 from common.bundle import read_bundle, write_bundle
 from common.decoding import DecodingSettings
+from common.decoding.decoder import Decoder
 from common.errors import GlyphoneError
 from common.files import write_text
 from common.network import Network, NetworkSettings
@@ -19,6 +21,7 @@ from common.report.sources import read_sources
 from pipelines import evaluate, recipe, transcribe
 from pipelines.recogniser import Recogniser
 from pipelines.settings import read
+from pipelines.voters import load_voters
 from tests.report_world import build, rows_of
 from tests.test_evaluate import SYMBOLS, TEST, Speller, make_project
 from tests.test_transcribe import model, sounds  # noqa: F401  (fixtures)
@@ -149,7 +152,12 @@ def test_without_voters_nothing_is_written_of_a_vote(project):
         (
             {"text_settings": {"case": "lower"}},
             "confidences",
-            r"voters: b: normalises text otherwise than the main model: case 'lower', replace \{\}, not case 'upper'",
+            r"voters: b: normalises text otherwise than the main model: case 'lower', .*, not case 'upper'",
+        ),
+        (
+            {"text_settings": {"case": "upper", "direction": "rtl"}},
+            "confidences",
+            r"voters: b: .*, direction 'rtl', not case 'upper', replace \{\}, direction 'ltr'",
         ),
         ({"slice_settings": {}}, "confidences", "voters: b: trained on other slices than the main model"),
         ({"alphabet": list(" ABCDX")}, "emissions", "voters: b: voting 'emissions' needs the main model's alphabet"),
@@ -163,6 +171,17 @@ def test_a_voter_that_does_not_fit_is_one_line(project, description, voting, sen
         evaluate.evaluate("audio", "cpu")
     assert "\n" not in str(caught.value)
     assert not (folder / "results").exists()
+
+
+def test_a_voter_that_writes_nothing_of_the_whitelist_is_refused(project):
+    """It would vote for nothing everywhere."""
+    folder = project()
+    add_voter(folder, "b", {}, alphabet=[*" AWXYZ"])
+    main = read_bundle(folder / "models" / "audio")
+    for whitelist, fits in (("BC ", False), ("AB ", True), (" ", True)):
+        decoder = Decoder(main.alphabet, DecodingSettings(whitelist=whitelist))
+        with nullcontext() if fits else pytest.raises(GlyphoneError, match="voters: b: writes none of the whitelist"):
+            load_voters(["b"], [folder / "b"], main, decoder)
 
 
 def test_a_voter_of_another_stride_may_vote_by_confidences_alone(project):

@@ -136,7 +136,9 @@ def _transcribed(
     emitted = list(emissions(network, matrices))
     hypotheses = [readable(decoder(log_probs)) for log_probs in emitted]
     if match_prior:
-        return _by_prior(emitted, alphabet, hypotheses)
+        # Silence says none of the texts, however often they are said: it is not the surest of the shortest one.
+        heard = [each if np.any(matrix) else each[:0] for each, matrix in zip(emitted, matrices, strict=True)]
+        return _by_prior(heard, alphabet, hypotheses)
     return [each.text for each in hypotheses], [each.confidence for each in hypotheses]
 
 
