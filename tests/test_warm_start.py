@@ -101,6 +101,25 @@ def test_what_does_not_fit_is_one_clear_line(folder, more, new_characters, sente
     assert all(torch.equal(before[name], tensor) for name, tensor in made.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ({"cell": "rnn"}, {"cell": "rnn_relu"}, "its cells are rnn, here they are rnn_relu"),
+        ({"cell": "cifg"}, {"cell": "gru_reset_before"}, "its cells are cifg, here they are gru_reset_before"),
+        (
+            {"cell": "transformer", "num_heads": 2},
+            {"cell": "transformer", "num_heads": 4},
+            "its cells are those of a transformer with 2 heads, .* with 4 heads",
+        ),
+    ],
+)
+def test_weights_of_one_shape_that_mean_other_things_do_not_fit(tmp_path, old, new, sentence):
+    settings = SETTINGS.model_copy(update=old)
+    write_bundle(tmp_path, network(1, OLD, **old).state_dict(), settings, DESCRIPTION, "card")
+    with pytest.raises(GlyphoneError, match=sentence):
+        warm_start(network(2, NEW, **new), NEW, tmp_path, {})
+
+
 def test_a_missing_model_is_one_clear_line(tmp_path):
     with pytest.raises(GlyphoneError, match=r"training.warm_start: .*not a model folder"):
         warm_start(network(2, NEW), NEW, tmp_path, {})

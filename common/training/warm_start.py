@@ -10,6 +10,7 @@ from common.alphabet import BLANK, Alphabet
 from common.bundle import BundleError, read_bundle
 from common.errors import GlyphoneError
 from common.network import Network
+from common.recurrent.layers import RecurrentLayer
 
 # The weights of a character that starts from none are its fresh ones times this: near zero, and no two alike.
 NEAR_ZERO = 0.01
@@ -30,7 +31,7 @@ def warm_start(
         Lines that say what changed, and the model's ``summary``.
 
     Raises:
-        GlyphoneError: there is no model; its network is of another shape; ``new_characters`` names what is not there.
+        GlyphoneError: there is no model; its network is of another shape or cell; ``new_characters`` names what is not there.
     """
     try:
         bundle = read_bundle(folder)
@@ -39,6 +40,9 @@ def warm_start(
     old = bundle.network.state_dict()
     weights = network.state_dict()
     _check_shapes(old, weights, folder)
+    there, here = _cell_of(bundle.network), _cell_of(network)
+    if there != here:  # weights of one shape that mean other things
+        raise GlyphoneError(f"{KEY}: {folder} does not fit: its cells are {there}, here they are {here}")
     for new, like in new_characters.items():
         key = f"training.new_characters.{new}"
         if new not in alphabet.symbols or new in bundle.alphabet.symbols:
@@ -82,6 +86,11 @@ def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tenso
                 f"{KEY}: {folder} does not fit: {name} is {there} there and {here} here; "
                 f"`network` and `slices` must be as {Path(folder) / 'bundle.json'} says, all but what has no weights"
             )
+
+
+def _cell_of(network: Network) -> str:
+    first = network.encoder.layers[0]
+    return first.kind if isinstance(first, RecurrentLayer) else f"those of a transformer with {first.num_heads} heads"
 
 
 def _changes(alphabet: Alphabet, old: Alphabet, new_characters: Mapping[str, str], folder: str | Path) -> list[str]:
