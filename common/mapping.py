@@ -34,7 +34,7 @@ def map_ordered(
     num_workers: int | None = None,
     cluster: str | None = None,
     chunk_size: int = 8,
-    progress: str = "",
+    progress: str | None = "",
 ) -> Generator[Result, None, None]:
     """Yield function(item) for each item, in the items' order, whatever worker was first.
 
@@ -44,8 +44,8 @@ def map_ordered(
         num_workers: processes; None takes one a usable core, 0 and 1 stay in this process.
         cluster: address of a Dask scheduler, which then replaces the local pool.
         chunk_size: items that travel together.
-        progress: what the bar on standard error is called; without it, a bar shows on a terminal only. None shows
-            where the environment has GLYPHONE_QUIET=1.
+        progress: what the bar on standard error is called; without a name a bar shows on a terminal only, and with
+            None not there either. None shows where the environment has GLYPHONE_QUIET=1.
 
     Raises:
         GlyphoneError: a worker process died; the cluster cannot be reached or dask.distributed is missing; a number
@@ -101,8 +101,10 @@ def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
-def _with_progress(chunks: Iterable[list[Result]], total: int | None, progress: str) -> Generator[Result, None, None]:
-    shown = bool(progress) or sys.stderr.isatty()
+def _with_progress(
+    chunks: Iterable[list[Result]], total: int | None, progress: str | None
+) -> Generator[Result, None, None]:
+    shown = bool(progress) or (progress is not None and sys.stderr.isatty())
     if not shown or os.environ.get(QUIET_VARIABLE) == "1":
         for chunk in chunks:
             yield from chunk
@@ -173,9 +175,9 @@ def _on_processes(
             num_done += len(results)
             yield results
     except BrokenProcessPool:
+        advice = f": try fewer than {num_workers} workers, or 1 to see the item that does it"
         raise GlyphoneError(
-            f"a worker process died after {num_done} results (killed, or out of memory?): "
-            f"try fewer than {num_workers} workers, or 1 to see the item that does it"
+            f"a worker process died after {num_done} results (killed, or out of memory?){advice * (num_workers > 1)}"
         ) from None
     except BaseException:
         # An error, Ctrl-C, or a consumer that has enough: the function is pure, so nothing is lost with its workers.

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import GlyphoneError, SampleError
-from common.mapping import CHUNKS_IN_FLIGHT, _starting_workers, map_ordered, usable_cores
+from common.mapping import CHUNKS_IN_FLIGHT, _starting_workers, map_beside, map_ordered, usable_cores
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -137,6 +137,11 @@ def test_a_killed_worker_is_one_clear_line() -> None:
     ) as caught:
         list(results)
     assert "\n" not in str(caught.value)
+
+
+def test_of_a_lone_worker_that_is_killed_no_fewer_are_asked_for() -> None:
+    with pytest.raises(GlyphoneError, match=r"a worker process died after 4 results \(killed, or out of memory\?\)$"):
+        list(map_beside(die_at_five, range(40), 1))
 
 
 @pytest.mark.parametrize(

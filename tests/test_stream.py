@@ -213,3 +213,11 @@ def test_too_few_slices_are_drawn_out_between_their_ends(num, least):
     assert len(longer) == max(num, least)
     assert np.allclose(longer[0], slices[0]) and (longer.shape[0] == 1 or np.allclose(longer[-1], slices[-1]))
     assert longer.min() >= slices.min() - 1e-6 and longer.max() <= slices.max() + 1e-6
+
+
+def test_samples_that_are_tried_out_show_no_bars(monkeypatch):
+    """On a terminal a bar of one sample stood there for each of a batch."""
+    monkeypatch.delenv("GLYPHONE_QUIET", raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("tqdm.tqdm", lambda *_, **options: pytest.fail(f"a bar of {options['total']}"))
+    stream(num_samples=4, num_epochs=1).matrix(2)

@@ -81,7 +81,7 @@ class Stream:
             GlyphoneError: it cannot be made, or a worker died.
         """
         if self._made is None:
-            return next(map_ordered(self._make, [self._job(row)], num_workers=1))
+            return next(map_ordered(self._make, [self._job(row)], num_workers=1, progress=None))
         expected = next(self._order, None)
         if expected != row:
             raise AssertionError(f"row {row} of a stream is asked for, {expected} was expected")
@@ -106,7 +106,8 @@ class Stream:
     def _estimated_lengths(self) -> np.ndarray:
         """Slices int64 [N] of each row by its text, from a few that are made."""
         probes = np.unique(np.linspace(0, len(self.ids) - 1, NUM_PROBES).astype(int))
-        made = map_ordered(self._make, [self._job(self.first + int(each)) for each in probes], num_workers=1)
+        jobs = [self._job(self.first + int(each)) for each in probes]
+        made = map_ordered(self._make, jobs, num_workers=1, progress=None)
         lengths = np.array([len(each) for each in made], dtype=float)
         counts = np.array([_counts(text) for text in self.texts], dtype=float)
         # Relative errors count: a batch of short samples is as dear as one of long ones.
