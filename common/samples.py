@@ -110,14 +110,19 @@ def _from_row(kind: type, row: dict[str, Any], path: str | Path) -> Any:
         raise GlyphoneError(f"{path}: not a {kind.__name__.lower()}: {error}") from None
 
 
-def check_rejected_share(rejections: Sequence[Rejection], num_all: int, limit: float, where: str | Path) -> None:
-    """Raise when more than the share ``limit`` of the samples was rejected; the rejections are already written."""
+def check_rejected_share(
+    rejections: Sequence[Rejection], num_all: int, limit: float, where: str | Path, who: str = "max_rejected"
+) -> None:
+    """Raise when more than the share ``limit`` of the samples was rejected; the rejections are already written.
+
+    ``who`` sets the limit, for the message.
+    """
     if num_all and len(rejections) / num_all > limit:
         codes = Counter(each.code for each in rejections)
         counts = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
         first = min((each for each in rejections if each.code == counts[0][0]), key=lambda each: each.id)
         raise GlyphoneError(
             f"{len(rejections)} of {num_all} samples rejected ({len(rejections) / num_all:.1%}), "
-            f"max_rejected allows {limit:.1%}: {', '.join(f'{count} {code}' for code, count in counts)}, "
+            f"{who} allows {limit:.1%}: {', '.join(f'{count} {code}' for code, count in counts)}, "
             f"as {first.sentence}; the reasons are in {where}"
         )

@@ -64,10 +64,11 @@ def train_modality(name: str) -> None:
     started = start(name, network, alphabet, chosen.training)
 
     results = Path("results") / name
+    rejected = results / "training_rejected.jsonl"
     rejections = infeasible(stores["train"], network)
     if is_first():
-        write_rejections(results / "training_rejected.jsonl", rejections)
-    check_rejected_share(rejections, len(stores["train"]), MAX_INFEASIBLE, results / "training_rejected.jsonl")
+        write_rejections(rejected, rejections)
+    check_rejected_share(rejections, len(stores["train"]), MAX_INFEASIBLE, rejected, "stage train")
     splits = {
         "train": joined(read_split(stores["train"], {rejection.id for rejection in rejections}), stream),
         "validation": read_split(stores["validation"], set()),

@@ -38,7 +38,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(folder: Path, **sections: Any) -> None:
-    write_params(folder, [manifest()], network=NETWORK, **{"training": TRAINING, **sections})
+    write_params(folder, [manifest()], **{"network": NETWORK, "training": TRAINING, **sections})
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -23,7 +23,7 @@ from pipelines.pretrained import pretrained_folder
 from pipelines.train import train_modality
 from pipelines.training_data import CODE, KEPT_STATES, ROOT, state_folder
 from tests import stream_world
-from tests.test_pretraining import TRAINING, workspace, write  # noqa: F401  (a fixture)
+from tests.test_pretraining import NETWORK, TRAINING, workspace, write  # noqa: F401  (a fixture)
 
 
 def test_a_state_hangs_on_the_code_of_labels_and_of_the_best_epoch() -> None:
@@ -125,3 +125,12 @@ def test_a_rank_without_a_world_is_the_first(monkeypatch: pytest.MonkeyPatch) ->
     assert is_first() and join(torch.device("cpu")) is ALONE
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert not is_first()
+
+
+def test_a_stride_too_long_for_the_texts_is_one_line_that_names_no_setting(workspace: Path) -> None:  # noqa: F811
+    """max_rejected is of prepare and extract, and would change nothing here."""
+    write(workspace, network={**NETWORK, "convolutions": [{"channels": 4, "stride": [64, 2]}]})
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+    with pytest.raises(GlyphoneError, match=r"samples rejected \(100.0%\), stage train allows 5.0%: .*stride is 64"):
+        train_modality("toy")
