@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(".state")
 # Resume states kept a modality, the newest ones: enough to switch a setting forth and back within a training.
 KEPT_STATES = 5
-# Settings of training that change a result not at all, by rounding alone, or by what another key of the fingerprint has.
+# Settings of training that change a result not at all, by rounding alone, or by what another key of fingerprints has.
 UNDECISIVE: dict[str, bool | set[str]] = {
     **dict.fromkeys(("checkpoint_minutes", "max_nonfinite"), True),
     **dict.fromkeys(("processes", "memory_gib", "warm_start", "warm_start_digest"), True),
@@ -113,8 +113,8 @@ def state_folder(
 
     It lies outside DVC's outs, which DVC deletes before a stage. Older states beyond ``KEPT_STATES`` are removed.
     ``warm_start`` is the digest of the model that it starts from; ``stream`` what is made beside the stores, decided
-    by its texts, the folders that its generator reads (fonts) and the code of the modality. What decides the order of summation alone, processes and memory, is
-    left out: a run goes on with another number of processes.
+    by its texts, the folders that its generator reads (fonts) and the code of the modality. What decides the order of
+    summation alone, processes and memory, is left out: a run goes on with another number of processes.
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
     if stream is None:

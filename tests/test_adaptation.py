@@ -28,8 +28,8 @@ from common.decoding.decoder import Decoder
 from common.emissions import emissions
 from common.errors import GlyphoneError
 from common.network import Network, NetworkSettings
-from common.training.settings import TrainingSettings
 from common.store import Store, StoreWriter
+from common.training.settings import TrainingSettings
 from pipelines import adapt, evaluate
 from pipelines.adapted_groups import adapted_groups
 from pipelines.augmentation import augmentation_of
@@ -208,7 +208,7 @@ def test_a_word_that_is_taken_for_another_is_found_by_its_share(trained: Network
 
 def test_silence_is_none_of_the_texts_however_often_they_are_said(trained: Network) -> None:
     """Its emission fits the shortest text best by far, and would be the surest sample of it."""
-    ids, _, matrices = stranger(30)
+    _, _, matrices = stranger(30)
     matrices += [np.zeros((40, 6), np.float32)] * 2
     decoder = Decoder(Alphabet("abc"), DecodingSettings())
     texts, confidences = self_training._transcribed(trained, Alphabet("abc"), decoder, matrices, match_prior=True)

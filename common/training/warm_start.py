@@ -31,7 +31,8 @@ def warm_start(
         Lines that say what changed, and the model's ``summary``.
 
     Raises:
-        GlyphoneError: there is no model; its network is of another shape or cell; ``new_characters`` names what is not there.
+        GlyphoneError: there is no model; its network is of another shape or cell; ``new_characters`` names what is not
+            there.
     """
     try:
         bundle = read_bundle(folder)
