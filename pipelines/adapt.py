@@ -46,6 +46,7 @@ def adapt(
 ) -> int:
     """Write the adapted model folder; the exit code. Raises GlyphoneError where no file gives a transcript."""
     from common.adaptation.self_training import self_train
+    from common.files import atomic_folder
     from common.output import shown
     from pipelines.augmentation import augmentation_of
     from pipelines.recogniser import Recogniser
@@ -57,20 +58,21 @@ def adapt(
         print(f"not used: {shown(path)}: {reason}", file=sys.stderr)
     if not matrices:
         raise GlyphoneError("no file could be read, so there is nothing to learn")
-    adapted = self_train(
-        recogniser.bundle.network,
-        recogniser.bundle.alphabet,
-        recogniser.decoder,
-        [shown(path) for path in matrices],  # a name may hold bytes that are no text
-        list(matrices.values()),
-        augment,
-        settings,
-        seed,
-        lambda number, each: print(_sentence(number, each, settings.rounds, len(matrices)), file=sys.stderr),
-    )
-    if not adapted.rounds:
-        raise GlyphoneError(f"{model}: none of {len(matrices)} files gives a text, so there is nothing to learn")
-    _write(model, output, adapted, settings, len(matrices), seed)
+    with atomic_folder(output) as folder:  # opened first: where it cannot be written no work is in vain
+        adapted = self_train(
+            recogniser.bundle.network,
+            recogniser.bundle.alphabet,
+            recogniser.decoder,
+            [shown(path) for path in matrices],  # a name may hold bytes that are no text
+            list(matrices.values()),
+            augment,
+            settings,
+            seed,
+            lambda number, each: print(_sentence(number, each, settings.rounds, len(matrices)), file=sys.stderr),
+        )
+        if not adapted.rounds:
+            raise GlyphoneError(f"{model}: none of {len(matrices)} files gives a text, so there is nothing to learn")
+        _write(model, folder, adapted, settings, len(matrices), seed)
     if reasons:
         print(f"{len(reasons)} of {len({*matrices, *reasons})} inputs were not used", file=sys.stderr)
     return 1 if reasons else 0
@@ -141,12 +143,11 @@ def _sentence(number: int, each: "Round", num_rounds: int, num_files: int) -> st
 
 
 def _write(
-    model: Path, output: Path, adapted: "Adapted", settings: "AdaptationSettings", num_files: int, seed: int
+    model: Path, folder: Path, adapted: "Adapted", settings: "AdaptationSettings", num_files: int, seed: int
 ) -> None:
     """The new folder: all of the model's, but the weights and what is said of them."""
     from common.bundle import CARD, read_description, write_bundle
     from common.decoding.places import LANGUAGE_FOLDER
-    from common.files import atomic_folder
     from common.network_settings import NetworkSettings
 
     description: dict[str, Any] = read_description(model)
@@ -155,10 +156,9 @@ def _write(
     description["summary"] = {**description["summary"], "adaptations": steps}
     card = (model / CARD).read_text("utf-8") if (model / CARD).is_file() else ""
     text = f"{card.rstrip()}\n\n{_note(steps[-1])}"
-    with atomic_folder(output) as folder:
-        if (model / LANGUAGE_FOLDER).is_dir():  # digests and results of an archive are of the old weights
-            shutil.copytree(model / LANGUAGE_FOLDER, folder / LANGUAGE_FOLDER)
-        write_bundle(folder, adapted.network.state_dict(), network, description, text)
+    if (model / LANGUAGE_FOLDER).is_dir():  # digests and results of an archive are of the old weights
+        shutil.copytree(model / LANGUAGE_FOLDER, folder / LANGUAGE_FOLDER)
+    write_bundle(folder, adapted.network.state_dict(), network, description, text)
 
 
 def _step(adapted: "Adapted", settings: "AdaptationSettings", num_files: int, seed: int) -> dict[str, Any]:

@@ -39,3 +39,13 @@ def test_a_file_name_that_is_not_utf8(tmp_path: Path) -> None:
     Path(odd).write_bytes(sound.read_bytes())
     assert adapt.main([str(model), odd, "-o", str(tmp_path / "new"), "--rounds", "1"]) == 0
     assert explain.main([str(model), odd, "-o", str(tmp_path / "e.html")]) == 0
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, sound = random_bundle(tmp_path / "model", "audio"), write_input(tmp_path, "audio")
+    (tmp_path / "file").write_text("", "utf-8")
+    monkeypatch.setattr("common.adaptation.self_training.self_train", lambda *_: pytest.fail("minutes of work"))
+    with pytest.raises(OSError, match="file"):
+        adapt.main([str(model), str(sound), "-o", str(tmp_path / "file" / "new")])
