@@ -3,9 +3,9 @@
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -15,21 +15,30 @@ from common.calibration import UNCALIBRATED, Calibration
 from common.errors import GlyphoneError
 from common.files import read_json, write_bytes, write_json, write_text
 from common.network import Network, NetworkSettings
+from common.shapes import Shape, checked
 
 FORMAT_VERSION = 1
-# Fields of the description that a Bundle carries as they stand, and what they are.
-TYPES: dict[str, type | tuple[type, ...]] = {
-    "modality": str,
-    "slice_settings": dict,
-    "text_settings": dict,
-    "num_features": int,
-    "step": (int, float),
-    "unit": str,
-    "summary": dict,
-}
-FIELDS = tuple(TYPES)
+# Fields of the description that a Bundle carries as they stand.
+FIELDS = ("modality", "slice_settings", "text_settings", "num_features", "step", "unit", "summary")
 MAX_REASON = 200  # characters of what torch says of weights that do not fit: it lists them all
 WEIGHTS, DESCRIPTION, CARD = "model.safetensors", "bundle.json", "README.md"
+
+
+class Description(Shape):
+    """``bundle.json``."""
+
+    modality: str
+    alphabet: list[str]
+    slice_settings: dict[str, Any]
+    text_settings: dict[str, Any]
+    num_features: Annotated[int, Field(ge=1)]
+    step: Annotated[float, Field(gt=0)]
+    unit: str
+    summary: dict[str, Any]
+    network: dict[str, Any]
+    weights_sha256: str
+    calibration: dict[str, Any] | None = None
+    augment_settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class BundleError(GlyphoneError):
@@ -101,7 +110,7 @@ def write_bundle(
 
 
 def read_description(folder: str | Path) -> dict[str, Any]:
-    """``bundle.json`` of a model folder, its format checked; needs none of the weights."""
+    """``bundle.json`` of a model folder, its format and shape checked; needs none of the weights."""
     folder = Path(folder)
     if not (folder / DESCRIPTION).is_file():
         raise BundleError(f"{folder}: not a model folder, it has no {DESCRIPTION}; train writes one")
@@ -112,6 +121,10 @@ def read_description(folder: str | Path) -> dict[str, Any]:
             f"{folder / DESCRIPTION}: format_version is {version!r}, this version of Glyphone reads {FORMAT_VERSION}; "
             "update Glyphone or train the model again"
         )
+    try:
+        checked(Description, description, folder / DESCRIPTION)
+    except GlyphoneError as error:
+        raise BundleError(f"not a whole bundle: {error}; train writes it: run that again") from None
     return description
 
 
@@ -125,9 +138,6 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
     if verify and hashlib.sha256(path.read_bytes()).hexdigest() != description.get("weights_sha256"):
         raise BundleError(f"{path}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
     try:
-        for key, kind in TYPES.items():
-            if not isinstance(description[key], kind):
-                raise TypeError(f"{key} is {description[key]!r}")
         alphabet = Alphabet(description["alphabet"], description["text_settings"].get("direction", "ltr"))
         network = Network(NetworkSettings(**description["network"]), description["num_features"], len(alphabet))
         network.load_state_dict(load_file(path))

@@ -118,12 +118,20 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def read_json(path: str | Path) -> Any:
+    """What a JSON file holds; ``write_json`` can write it again.
+
+    Raises:
+        GlyphoneError: it is missing, empty, not UTF-8 or not JSON, or holds NaN, infinity or half a surrogate pair.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
+        value = json.loads(text)
+        to_json(value).encode("utf-8")
     except FileNotFoundError:
         raise GlyphoneError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise GlyphoneError(f"{path}: not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise GlyphoneError(f"{path}: not JSON: {_reason(error)}") from None
+    return value
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -142,8 +150,16 @@ def _objects(lines: Iterable[bytes], path: str | Path) -> Iterator[dict[str, Any
             continue
         try:
             row = json.loads(content.decode("utf-8"))
-        except ValueError as error:
-            raise GlyphoneError(f"{path}, line {number}: not JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise GlyphoneError(f"{path}, line {number}: not JSON: {_reason(error)}") from None
         if not isinstance(row, dict):
             raise GlyphoneError(f"{path}, line {number}: a JSON object is needed, not {type(row).__name__}")
         yield row
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError) and not error.doc.strip():
+        return "it is empty"
+    if isinstance(error, UnicodeError):
+        return f"not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else "half a surrogate pair in it"
+    return "nested too deep" if isinstance(error, RecursionError) else str(error)

@@ -5,14 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from common.errors import GlyphoneError
 from common.files import read_json, write_json
+from common.shapes import Count, checked, known_keys
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 MAX_IDS = 50
 
 
+@known_keys
 @dataclass(frozen=True)
 class Finding:
     """One kind of oddity and all the samples that have it.
@@ -32,7 +33,7 @@ class Finding:
     sentence: str
     ids: tuple[str, ...]
     advice: str
-    count: int
+    count: Count
 
 
 def finding(code: str, severity: Severity, sentence: str, ids: Iterable[str], advice: str) -> Finding:
@@ -50,10 +51,4 @@ def write_findings(path: str | Path, findings: Iterable[Finding]) -> None:
 
 
 def read_findings(path: str | Path) -> list[Finding]:
-    rows = read_json(path)
-    try:
-        if not isinstance(rows, list):
-            raise TypeError(f"a list is needed, not {type(rows).__name__}")
-        return [Finding(**{**row, "ids": tuple(row["ids"])}) for row in rows]
-    except (TypeError, KeyError) as error:
-        raise GlyphoneError(f"{path}: not a list of findings: {error}") from None
+    return checked(list[Finding], read_json(path), f"{path}: not a list of findings")

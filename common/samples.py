@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from common.errors import GlyphoneError
 from common.files import read_jsonl, write_jsonl
+from common.shapes import checked, known_keys
 
+T = TypeVar("T")
 SPLITS = ("train", "validation", "test")
 
 REASONS = {
@@ -31,6 +33,7 @@ REASONS = {
 SYNTHESIS = "synthesis:"
 
 
+@known_keys
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One slice sequence to be and its transcript.
@@ -67,6 +70,7 @@ class Sample:
         return self.path.startswith(SYNTHESIS)
 
 
+@known_keys
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A sample that was not used, with the reason. ``code`` is a key of ``REASONS``."""
@@ -100,14 +104,8 @@ def read_rejections(path: str | Path) -> list[Rejection]:
     return [_from_row(Rejection, row, path) for row in read_jsonl(path)]
 
 
-def _from_row(kind: type, row: dict[str, Any], path: str | Path) -> Any:
-    try:
-        for key in ("box", "page_size"):
-            if row.get(key) is not None:
-                row[key] = tuple(row[key])
-        return kind(**row)
-    except TypeError as error:
-        raise GlyphoneError(f"{path}: not a {kind.__name__.lower()}: {error}") from None
+def _from_row(kind: type[T], row: dict[str, Any], path: str | Path) -> T:
+    return checked(kind, row, f"{path}: not a {kind.__name__.lower()}")
 
 
 def check_rejected_share(

@@ -175,7 +175,7 @@ class Store:
             if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise StoreError(f"{path}: not a store of slices, or damaged: {reason}") from None
+            raise StoreError(f"{path}: not a store of slices, or damaged: {reason}; extract again") from None
         self._batches = [batch for batch in batches if batch.num_rows]
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
         if self._starts[-1] != num_rows:

@@ -79,10 +79,18 @@ def contents(model: Path, results: Path, name: str, file: str, command: str | No
     from common.decoding.decoder import chosen_settings
     from common.decoding.places import LANGUAGE_FOLDER
     from common.files import read_json
+    from common.shapes import checked, written_by
+    from pipelines import hand_out_shapes as shapes
     from pipelines.hand_out_card import Making, card
 
     description = read_description(model)
-    metrics, training = (read_json(results / each) for each in RESULTS)
+    with written_by("train"):
+        checked(shapes.Description, description, model / DESCRIPTION)
+        training = read_json(results / RESULTS[1])
+        checked(shapes.Training, training, results / RESULTS[1])
+    with written_by("evaluate"):
+        metrics = read_json(results / RESULTS[0])
+        checked(shapes.Metrics, metrics, results / RESULTS[0])
     for key in SHARED:
         if description["summary"].get(key) != training.get(key):
             raise GlyphoneError(
@@ -108,15 +116,14 @@ def contents(model: Path, results: Path, name: str, file: str, command: str | No
 
 def confusions(table: Path) -> list[tuple[str, str, int]]:
     """The most frequent character errors, most first: (reference, hypothesis, count); none without the table."""
-    import csv
+    from common.tables import read_table
 
     if not table.is_file():
         return []
-    with open(table, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(table, ("reference", "hypothesis", "count"))
     try:
         return [(_plain(row["reference"]), _plain(row["hypothesis"]), int(row["count"])) for row in rows]
-    except (KeyError, TypeError, ValueError):
+    except ValueError:
         raise GlyphoneError(f"{table}: not a table that evaluate wrote") from None
 
 

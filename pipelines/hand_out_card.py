@@ -170,7 +170,7 @@ def _slices(metrics: Mapping[str, Any], unit: str) -> str:
 
 
 def _confidence(metrics: Mapping[str, Any]) -> str:
-    measured = metrics.get("calibration", {}).get("test", {}).get("words", {}).get("after") or {}
+    measured = (metrics.get("calibration") or {"test": {}})["test"].get("words", {}).get("after", {})
     error = measured.get("expected_calibration_error")
     if error is None:
         return ""

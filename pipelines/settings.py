@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from common.errors import SettingsError
 from common.modality import CorpusReader, Modality
+from common.shapes import sentence
 from pipelines.modalities import MODULES, modality
 
 PARAMS = "params.yaml"
@@ -254,14 +255,5 @@ def _check(model: type[BaseModel], value: Any, key: str, mistakes: list[str]) ->
         for each in error.errors(include_url=False):
             where = ".".join(filter(None, [key, *map(str, each["loc"])]))
             given = "" if each["type"] == "missing" else f"{each['input']!r}: "
-            mistakes.append(f"{where}: {given}{_sentence(each)}")
+            mistakes.append(f"{where}: {given}{sentence(each)}")
         return None
-
-
-def _sentence(error: Any) -> str:
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return "unknown key"
-    if error["type"] == "missing":
-        return "this key is needed"
-    return message.replace("Input should be", "must be", 1)

@@ -277,7 +277,7 @@ def test_bundles_without_and_with_a_wrong_one(folder, calibration, is_read):
 def test_a_description_of_a_wrong_kind_is_one_line(folder, key, value):
     path = folder / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {key: value}), "utf-8")
-    with pytest.raises(BundleError, match=f"not a whole bundle: TypeError: {key} is") as caught:
+    with pytest.raises(BundleError, match=f"not a whole bundle: .*bundle.json: {key}: ") as caught:
         read_bundle(folder)
     assert "\n" not in str(caught.value)
 

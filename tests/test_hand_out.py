@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -26,6 +27,7 @@ from pipelines.hand_out_card import code, rate, table
 from pipelines.hand_out_limits import limits
 from pipelines.recogniser import Recogniser
 from tests.bare_models import SUMMARY, random_bundle, write_input
+from tests.damage import JUNK, changed, places_of
 
 TRAINING = {"seconds": 744.0, "epochs": 9, "best_epoch": 7, "device": "cpu", "num_threads": 2}
 CONDITION = ("samples", "words", "characters", "exact", "exact_ignoring_case")
@@ -233,6 +235,25 @@ def test_make_models_packs_what_the_workspaces_hold(
 def test_recipes_that_are_handed_out_exist(repository: Path) -> None:
     assert {f"{recipe}.yaml" for recipe in models.MODELS} <= {path.name for path in (repository / "recipes").iterdir()}
     assert SUMMARY["best_epoch"] == TRAINING["best_epoch"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(file=st.sampled_from(["bundle.json", "metrics.json", "training.json", "errors.csv"]), data=st.data())
+def test_damaged_files_are_named(made: tuple[Path, Path, Path], tmp_path: Path, file: str, data: st.DataObject) -> None:
+    folder = Path(shutil.copytree(made[0].parent, tmp_path / "all", dirs_exist_ok=True))
+    path = folder / ("model" if file == "bundle.json" else "results") / file
+    content = path.read_bytes()
+    if file.endswith("json") and data.draw(st.booleans()):
+        tree = json.loads(content)
+        place = data.draw(st.sampled_from(list(places_of(tree))))
+        path.write_text(json.dumps(changed(tree, place, data.draw(st.sampled_from(JUNK)))), encoding="utf-8")
+    else:
+        cut = data.draw(st.integers(0, len(content)))
+        path.write_bytes(content[:cut] + data.draw(st.binary(max_size=3)))
+    try:
+        hand_out.contents(folder / "model", folder / "results", "mine", None, "")
+    except GlyphoneError as error:
+        assert "\n" not in str(error) and file in str(error)
 
 
 @pytest.mark.parametrize("name", ["AN4: digits", "speech/an4", "../x"])

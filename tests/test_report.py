@@ -224,12 +224,12 @@ def test_the_table_is_capped_and_says_so(world: Path, monkeypatch: pytest.Monkey
     ("path", "content", "message"),
     [
         ("results/audio/metrics.json", None, "no such file"),
-        ("results/audio/metrics.json", "[]", "JSON object"),
-        ("results/audio/history.csv", "epoch,loss\n1,2\n", "columns missing: train_loss"),
-        ("results/audio/lengths.csv", "bin,count,split\nx,1,test\n", "could not convert"),
-        ("results/audio/hypotheses.jsonl", '{"id": "a"}\n', "'a': keys missing: group"),
+        ("results/audio/metrics.json", "[]", "must be a valid dictionary"),
+        ("results/audio/history.csv", "epoch,loss\n1,2\n", "no column 'train_loss'; found 'epoch', 'loss'"),
+        ("results/audio/lengths.csv", "bin,count,split\nx,1,test\n", "bin: 'x': must be a valid number"),
+        ("results/audio/hypotheses.jsonl", '{"id": "a"}\n', "'a': group: this key is needed"),
         ("data/audio/findings.json", '[{"code": "x"}]', "not a list of findings"),
-        ("models/audio/language/decoding.json", '{"settings": 1}', "no settings of a decoder"),
+        ("models/audio/language/decoding.json", '{"settings": 1}', "settings: 1: must be a valid dict"),
         ("data/audio/slices/test.arrow", "no arrow", "not a store"),
     ],
 )

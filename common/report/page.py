@@ -1,5 +1,6 @@
 """Content → one self-contained HTML page: style, script, sounds and pictures inside, nothing from the network."""
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment
@@ -37,6 +38,7 @@ def render_comparison(view: ComparisonView) -> str:
     return template.render(view=view, style=Markup(style), style_digest=pages.digest(style))
 
 
+@cache
 def _environment() -> Environment:
     environment = pages.environment(TEMPLATES, autoescape=True)
     environment.filters.update(

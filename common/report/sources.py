@@ -1,6 +1,5 @@
 """What stands in front of the report: the files of the stages before it, read and checked, nothing computed."""
 
-import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
 from common.errors import GlyphoneError
 from common.files import read_json, read_jsonl
 from common.findings import Finding, read_findings
+from common.report import shapes
 from common.samples import Rejection, read_rejections
+from common.shapes import Shape, checked, written_by
+from common.tables import Row, read_table, read_text
 
-HYPOTHESIS_KEYS = ("id", "group", "reference", "hypothesis", "length", "confidence", "word_counts", "character_counts")
 LENGTH_COLUMNS = ("bin", "count", "split")
 HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_wer", "validation_cer")
 
@@ -24,7 +25,7 @@ class Sources:
 
     Attributes:
         metrics: ``common.scoring.score``'s tree.
-        hypotheses: a dict a test sample with at least ``HYPOTHESIS_KEYS``.
+        hypotheses: a dict a test sample as ``common.report.shapes.Hypothesis`` has it.
         history: a dict an epoch, columns as numbers; what is no finite number is None.
         lengths: (split, start of the bin, samples), bins of equal width.
         bundle: ``bundle.json``.
@@ -47,50 +48,52 @@ class Sources:
 
 
 def read_sources(modality: str, root: str | Path = ".") -> Sources:
-    """Read the results of one modality below ``root``. Raises GlyphoneError naming a file that is missing or wrong."""
-    data, results = Path(root, "data", modality), Path(root, "results", modality)
-    return Sources(
-        metrics=_read_map(results / "metrics.json"),
-        hypotheses=_read_hypotheses(results / "hypotheses.jsonl"),
-        history=[_numbers(row) for row in read_table(results / "history.csv", HISTORY_COLUMNS)],
-        lengths=_read_lengths(results / "lengths.csv"),
-        bundle=_read_map(Path(root, "models", modality, "bundle.json")),
-        training=_read_map(results / "training.json"),
-        decoding=_read_chosen(Path(root, "models", modality, LANGUAGE_FOLDER, CHOSEN)),
-        rejections=[
-            rejection
-            for path in (
-                data / "rejected.jsonl",
-                data / "slices" / "rejected.jsonl",
-                results / "training_rejected.jsonl",
-            )
-            for rejection in read_rejections(path)
-        ],
-        findings=read_findings(data / "findings.json"),
-        preview=_previews(data / "slices" / "test.arrow"),
-    )
+    """Read the results of one modality below ``root``.
+
+    Raises:
+        GlyphoneError: a file that is missing, is not JSON or a table, or lacks what the page is made from; names it.
+    """
+    data, results, model = (Path(root, folder, modality) for folder in ("data", "results", "models"))
+    with written_by("prepare"):
+        findings = read_findings(data / "findings.json")
+        rejections = read_rejections(data / "rejected.jsonl")
+    with written_by("extract"):
+        rejections += read_rejections(data / "slices" / "rejected.jsonl")
+    preview = _previews(data / "slices" / "test.arrow")  # a store says itself what to do
+    with written_by("train"):
+        history = [_numbers(row) for row in _read_columns(results / "history.csv", HISTORY_COLUMNS)]
+        bundle = _read_object(model / "bundle.json", shapes.Description)
+        training = _read_object(results / "training.json", shapes.Training)
+        rejections += read_rejections(results / "training_rejected.jsonl")
+    with written_by("tune"):
+        decoding = _read_chosen(model / LANGUAGE_FOLDER / CHOSEN)
+    with written_by("evaluate"):
+        return Sources(
+            metrics=_read_object(results / "metrics.json", shapes.Metrics),
+            hypotheses=_read_hypotheses(results / "hypotheses.jsonl"),
+            history=history,
+            lengths=_read_lengths(results / "lengths.csv"),
+            bundle=bundle,
+            training=training,
+            decoding=decoding,
+            rejections=rejections,
+            findings=findings,
+            preview=preview,
+        )
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file by column name. Raises GlyphoneError where one of ``columns`` is missing."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except FileNotFoundError:
-        raise GlyphoneError(f"{path}: no such file") from None
-    missing = [column for column in columns if column not in (reader.fieldnames or ())]
-    if missing:
-        raise GlyphoneError(f"{path}: columns missing: {', '.join(missing)}")
+def _read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
+    rows = list(read_table(path, columns))
+    # Without a row there is none that could lack a column.
+    header = read_text(path).strip().split(",") if not rows else columns
+    if missing := [column for column in columns if column not in header]:
+        raise GlyphoneError(f"{path}: no columns {', '.join(missing)}")
     return rows
 
 
 def _read_lengths(path: Path) -> list[tuple[str, float, int]]:
-    rows = read_table(path, LENGTH_COLUMNS)
-    try:
-        return [(row["split"], float(row["bin"]), int(row["count"])) for row in rows]
-    except ValueError as error:
-        raise GlyphoneError(f"{path}: {error}") from None
+    bars = [checked(shapes.Bar, row, row.where) for row in _read_columns(path, LENGTH_COLUMNS)]
+    return [(each.split, each.bin, each.count) for each in bars]
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float | None]:
@@ -105,28 +108,23 @@ def _finite(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _read_map(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise GlyphoneError(f"{path}: a JSON object is needed, not {type(value).__name__}")
-    return value
+def _read_object(path: Path, shape: type[Shape]) -> dict[str, Any]:
+    content: dict[str, Any] = read_json(path)
+    checked(shape, content, path)
+    return content
 
 
 def _read_chosen(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    value = _read_map(path).get("settings")
-    if not isinstance(value, dict) or "engine" not in value:
-        raise GlyphoneError(f"{path}: no settings of a decoder in it; run stage tune again")
-    return value
+    chosen: dict[str, Any] = _read_object(path, shapes.Tuned)["settings"]
+    return chosen
 
 
 def _read_hypotheses(path: Path) -> list[dict[str, Any]]:
     rows = list(read_jsonl(path))
     for number, row in enumerate(rows, 1):
-        missing = [key for key in HYPOTHESIS_KEYS if key not in row]
-        if missing:
-            raise GlyphoneError(f"{path}, sample {row.get('id', number)!r}: keys missing: {', '.join(missing)}")
+        checked(shapes.Hypothesis, row, f"{path}, sample {row.get('id', number)!r}")
     return rows
 
 
