@@ -37,7 +37,7 @@ def emissions(
     exact = exact and next(network.parameters()).device.type == "cpu"
     while window := list(islice(stream, WINDOW)):
         lengths = [len(matrix) if np.any(matrix) else 0 for matrix in window]
-        results = [_blanks(network, len(matrix)) for matrix in window]
+        results = [blanks(int(network.out_lengths(torch.tensor(len(each)))), network.num_labels) for each in window]
         batches = _batches(lengths, batch_slices, batch_samples)
         found = (_exact if exact else _batched)(network, [[window[place] for place in batch] for batch in batches])
         for batch, emitted in zip(batches, found, strict=True):
@@ -46,9 +46,9 @@ def emissions(
         yield from results
 
 
-def _blanks(network: Network, num_slices: int) -> np.ndarray:
-    """What slices without anything in them emit."""
-    result = np.full((int(network.out_lengths(torch.tensor([num_slices]))), network.num_labels), NEVER, np.float32)
+def blanks(num_emissions: int, num_labels: int) -> np.ndarray:
+    """What slices without anything in them emit, [T', V]."""
+    result = np.full((num_emissions, num_labels), NEVER, np.float32)
     result[:, BLANK] = 0
     return result
 

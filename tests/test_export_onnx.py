@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.bundle import read_bundle
+from common.emissions import emissions
 from common.errors import GlyphoneError
 from common.export.onnx_model import metadata_of, onnx_model
 from common.export.parity import OnnxNetwork, difference
@@ -97,6 +98,32 @@ def test_it_says_what_the_network_says(cell: str, blocks: list, shape: dict, len
         alone, _ = model(slices[row : row + 1, :length], np.array([length], np.int64))
         np.testing.assert_allclose(alone[0], found[row, :emitted], atol=TOLERANCE)
         np.testing.assert_allclose(np.exp(alone[0]).sum(-1), 1, atol=TOLERANCE)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    blocks=BLOCKS,
+    loudness=st.lists(st.sampled_from([0.0, 2.0**-24, 1.0]), min_size=1, max_size=5),
+    lengths=st.lists(st.integers(1, 40), min_size=5, max_size=5),
+    behind=st.sampled_from([0.0, 50.0]),
+)
+def test_silence_and_blank_pictures_emit_blanks(
+    blocks: list, loudness: list, lengths: list[int], behind: float
+) -> None:
+    """As ``common.emissions``, alone and among others, whatever stands behind their ends; the quietest half is heard."""
+    chosen = NetworkSettings(convolutions=blocks, num_layers=1, num_hidden=4)
+    network = network_of(chosen, 1)
+    lengths = lengths[: len(loudness)]
+    slices = np.full((len(lengths), max(lengths), NUM_FEATURES), behind, np.float32)
+    for row, (length, loud) in enumerate(zip(lengths, loudness, strict=True)):
+        slices[row, :length] = 0
+        slices[row, length - 1, 0] = loud
+    found, found_lengths = exported(network, chosen)(slices, np.array(lengths, np.int64))
+    matrices = [slices[row, :length] for row, length in enumerate(lengths)]
+    for row, expected in enumerate(emissions(network, matrices, exact=True)):
+        assert found_lengths[row] == len(expected)
+        np.testing.assert_allclose(found[row, : len(expected)], expected, rtol=0, atol=TOLERANCE)
+        assert (expected[:, 1:] < -99).all() == (loudness[row] == 0)
 
 
 def test_every_cell_is_exported_or_refused_in_one_line() -> None:

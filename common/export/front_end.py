@@ -7,10 +7,13 @@ from common.export.graph import FLOAT, Graph
 from common.network import Block
 
 
-def front_end(graph: Graph, blocks: list[Block], slices: str, lengths: str) -> tuple[str, str]:
-    """slices [B, T, F], lengths [B] → what the encoder reads [B, T', C · F'], lengths [B] of that."""
-    x = graph.add("Unsqueeze", slices, graph.numbers(1))  # [B, T, F] -> [B, C=1, T, F]
-    x = _masked(graph, x, lengths)
+def own_slices(graph: Graph, slices: str, lengths: str) -> str:
+    """slices [B, T, F], lengths [B] → [B, C=1, T, F] with zeros behind each sample's length."""
+    return _masked(graph, graph.add("Unsqueeze", slices, graph.numbers(1)), lengths)
+
+
+def front_end(graph: Graph, blocks: list[Block], x: str, lengths: str) -> tuple[str, str]:
+    """x [B, C=1, T, F], lengths [B] → what the encoder reads [B, T', C · F'], lengths [B] of that."""
     for block in blocks:
         x, lengths = _block(graph, block, x, lengths)
     x = graph.add("Transpose", x, perm=[0, 2, 1, 3])  # [B, C, T', F'] -> [B, T', C, F']

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import onnx
 from torch import nn
 
 from common.bundle import FIELDS, Bundle
-from common.export.front_end import front_end
+from common.emissions import blanks
+from common.export.front_end import front_end, own_slices
 from common.export.graph import FLOAT, INT64, Graph
 from common.export.recurrent import recurrent_stack, refuse_unknown
 from common.files import to_json
@@ -23,7 +25,8 @@ def onnx_model(network: Network, settings: NetworkSettings, metadata: dict[str, 
     """The network in evaluation as a checked model, any batch size and any number of slices.
 
     ``slices`` float32 [B, T, F] and ``lengths`` int64 [B], each from 1 to T → ``log_probs`` float32 [B, T', V], natural
-    logarithms, and ``out_lengths`` int64 [B]; rows behind a sample's length hold no meaning.
+    logarithms, and ``out_lengths`` int64 [B]; rows behind a sample's length hold no meaning. A sample of zeros alone
+    emits blanks.
 
     Raises:
         GlyphoneError: a part of the network has no operator in ONNX.
@@ -32,10 +35,11 @@ def onnx_model(network: Network, settings: NetworkSettings, metadata: dict[str, 
     graph = Graph()
     blocks = [block for block in network.blocks if isinstance(block, Block)]
     assert isinstance(network.encoder, RecurrentStack)
-    x, out_lengths = front_end(graph, blocks, SLICES, LENGTHS)
+    own = own_slices(graph, SLICES, LENGTHS)
+    x, out_lengths = front_end(graph, blocks, own, LENGTHS)
     x = recurrent_stack(graph, network.encoder, x, out_lengths, partial(_between, graph, network))
-    logits = _linear(graph, network.head, x)
-    graph.add("LogSoftmax", logits, axis=-1, name=LOG_PROBS)
+    log_probs = graph.add("LogSoftmax", _linear(graph, network.head, x), axis=-1)
+    _blanks_where_empty(graph, own, log_probs, network.num_labels)
     graph.add("Identity", out_lengths, name=OUT_LENGTHS)
     return graph.model(
         [(SLICES, FLOAT, ["batch", "num_slices", network.num_features]), (LENGTHS, INT64, ["batch"])],
@@ -68,6 +72,14 @@ def _between(graph: Graph, network: Network, number: int, x: str, last: Callable
         return x
     read = graph.add("Softmax", _linear(graph, network.head, last(x)), axis=-1)
     return graph.add("Add", x, _linear(graph, network.condition, read))
+
+
+def _blanks_where_empty(graph: Graph, own: str, log_probs: str, num_labels: int) -> None:
+    """Samples of zeros alone, silence and blank pictures, emit blanks, as in ``common.emissions``."""
+    loudest = graph.add("ReduceMax", graph.add("Abs", own), axes=[1, 2, 3], keepdims=0)  # [B, 1, T, F] -> [B]
+    is_heard = graph.add("Greater", loudest, graph.constant(np.zeros((), np.float32), "silence"))
+    is_heard = graph.add("Unsqueeze", is_heard, graph.numbers(1, 2))  # [B, 1, 1]
+    graph.add("Where", is_heard, log_probs, graph.constant(blanks(1, num_labels), "blanks"), name=LOG_PROBS)
 
 
 def _linear(graph: Graph, layer: nn.Linear, x: str) -> str:
