@@ -110,7 +110,7 @@ def test_it_says_what_the_network_says(cell: str, blocks: list, shape: dict, len
 def test_silence_and_blank_pictures_emit_blanks(
     blocks: list, loudness: list, lengths: list[int], behind: float
 ) -> None:
-    """As ``common.emissions``, alone and among others, whatever stands behind their ends; the quietest half is heard."""
+    """As ``common.emissions``, alone and among others, whatever stands behind their ends; the quietest is heard."""
     chosen = NetworkSettings(convolutions=blocks, num_layers=1, num_hidden=4)
     network = network_of(chosen, 1)
     lengths = lengths[: len(loudness)]
