@@ -13,6 +13,7 @@ from common.download import fetch
 from common.errors import GlyphoneError, SettingsError, run
 from common.files import write_text
 from common.manifest import outside_table
+from pipelines.combinations import idle
 from pipelines.listing import file_digest, listing
 from pipelines.modalities import MODULES, modality
 from pipelines.roots import download_folder, find_file, find_root, resolve_root
@@ -171,9 +172,10 @@ def fill_voters_digests(tree: Mapping[str, Any]) -> None:
 
 
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
-    """Check the settings in full, then write them: equal trees give equal bytes."""
+    """Check the settings in full, name what has no effect, then write them: equal trees give equal bytes."""
     for name in tree.get("modalities") or ("audio",):
-        check(tree, str(name), path)
+        for _, told in idle(check(tree, str(name), path)):
+            print(f"{path}: {name}.{told}", file=sys.stderr)
     yaml = YAML(pure=True)
     yaml.width, yaml.allow_unicode = 120, True
     yaml.indent(mapping=2, sequence=4, offset=2)

@@ -1,8 +1,10 @@
 """``params.yaml`` as typed sections: the whole file is checked, and every mistake reported, before any work."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 from common.errors import SettingsError
 from common.modality import CorpusReader, Modality
 from common.shapes import sentence
+from pipelines import combinations
 from pipelines.modalities import MODULES, modality
 
 PARAMS = "params.yaml"
@@ -78,7 +81,7 @@ class TopSettings(BaseModel):
 
 
 def read(name: str, *keys: str, path: str | Path = PARAMS) -> SimpleNamespace:
-    """Check all settings and hand out those of one modality.
+    """Check all settings, hand out those of one modality, and name on standard error what has no effect of them.
 
     The modality's own sections are checked in full; of the other modalities those that are common to all, since
     checking the rest would import their libraries.
@@ -93,7 +96,15 @@ def read(name: str, *keys: str, path: str | Path = PARAMS) -> SimpleNamespace:
         SettingsError: one line a mistake: key, value, what is allowed, file.
     """
     checked = check(load(path), name, path)
+    for section, told in combinations.idle(checked):
+        if section in keys:
+            _tell(f"{path}: {name}.{told}")
     return SimpleNamespace(**{key: checked[key] for key in keys})
+
+
+@cache  # once a command, however often it reads its settings
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def check(tree: Mapping[str, Any], name: str, path: str | Path) -> dict[str, Any]:
@@ -148,6 +159,7 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
         checked[section] = _check(model, sections.get(section, {}), f"{name}.{section}", mistakes)
     corpora = _check_corpora(name, sections.get("corpora"), full, checked["text"], mistakes)
     checked["corpora"] = tuple(corpora)
+    mistakes += [f"{name}.{each}" for each in combinations.mistakes(checked)]
     if full and _is_right_to_left(checked["text"]) and modality(name).unit != "px":
         mistakes.append(f"{name}.text.direction: 'rtl': is of lines in pictures; transcripts of sounds are always ltr")
     if full and checked["slices"] is not None and checked["augment"] is not None:

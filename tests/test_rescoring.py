@@ -261,8 +261,10 @@ def test_rescoring_that_does_not_help_is_left_out(project):
 
 
 def test_mistakes_end_before_the_network_runs(project):
-    folder = project("{unit: none}")
-    learn_language("audio")
+    project("{unit: none}")
+    with pytest.raises(SettingsError, match=r"decoding.rescoring: there is no character model"):
+        learn_language("audio")
+    folder = project()  # whose stage lm did not run
     for path in folder.rglob("*.arrow"):
         path.unlink()
     with pytest.raises(GlyphoneError, match=r"characters.json is missing; set language.characters, run stages"):
