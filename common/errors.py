@@ -34,7 +34,9 @@ def fail(error: BaseException) -> NoReturn:
     """Print a user's error on standard error, in one line (settings: a line a mistake), and leave with exit code 2."""
     sentence = str(error)
     if isinstance(error, OSError) and error.strerror:
-        sentence = ": ".join(map(str, filter(None, (error.filename, error.strerror))))
+        # "File exists" is of a file that stands in the way of a folder; all else that we write is replaced.
+        reason = "a file; a folder is needed there" if isinstance(error, FileExistsError) else error.strerror
+        sentence = ": ".join(map(str, filter(None, (error.filename, reason))))
     if not isinstance(error, SettingsError):  # a file's name may hold a line break
         sentence = " ".join(sentence.splitlines())
     print(f"error: {sentence}", file=sys.stderr)

@@ -30,9 +30,11 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
     temporary file is removed when the same file is written again.
 
     Raises:
-        OSError: it cannot be written, e.g. the disk is full; names ``path``.
+        OSError: it cannot be written, e.g. the disk is full or it is a folder; names ``path``.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = _open_temporary(path)
     try:

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
 
 from common.errors import GlyphoneError
 from common.files import read_jsonl, write_jsonl
-from common.shapes import checked, known_keys
+from common.shapes import checked, known_keys, written_by
 
 T = TypeVar("T")
 SPLITS = ("train", "validation", "test")
@@ -57,7 +59,7 @@ class Sample:
     path: str
     text: str
     group: str
-    split: str
+    split: Annotated[str, Field(pattern="^(train|validation|test)$")]
     start: float | None = None
     end: float | None = None
     box: tuple[int, int, int, int] | None = None
@@ -93,7 +95,8 @@ def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
 
 
 def read_samples(path: str | Path) -> list[Sample]:
-    return [_from_row(Sample, row, path) for row in read_jsonl(path)]
+    with written_by("prepare"):
+        return [_from_row(Sample, row, path) for row in read_jsonl(path)]
 
 
 def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> int:

@@ -170,7 +170,7 @@ class Store:
                 batch.validate(full=True)
             num_rows = read_num_rows(reader)
         except FileNotFoundError:
-            raise GlyphoneError(f"{path}: no such file") from None
+            raise GlyphoneError(f"{path}: no such file; stage extract writes it") from None
         except (pa.ArrowException, OSError, ValueError, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
                 raise

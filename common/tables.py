@@ -10,16 +10,22 @@ from common.errors import GlyphoneError
 
 # A longer cell is a broken table (an unclosed quotation mark swallows the rest of the file), not a transcript.
 MAX_CELL_CHARACTERS = 1_000_000
+MAX_SHOWN = 300  # characters of column names in a message
 JSON_LINES_SUFFIXES = (".jsonl", ".ndjson", ".json")
 csv.field_size_limit(MAX_CELL_CHARACTERS)
 
 
 class Row(dict[str, Any]):
-    """The cells of one row by column name. ``where`` is "FILE, line N", for messages."""
+    """The cells of one row by column name.
 
-    def __init__(self, cells: Mapping[str, Any], where: str) -> None:
+    Attributes:
+        where: "FILE, line N", for messages.
+        is_header: the row that names the columns, of a table that has no other.
+    """
+
+    def __init__(self, cells: Mapping[str, Any], where: str, is_header: bool = False) -> None:
         super().__init__(cells)
-        self.where = where
+        self.where, self.is_header = where, is_header
 
 
 def read_text(path: str | Path) -> str:
@@ -79,8 +85,10 @@ def read_table(
         for column in required:
             if column not in named:
                 found = ", ".join(map(repr, row)) or "nothing"
+                found = found if len(found) <= MAX_SHOWN else f"{found[: MAX_SHOWN - 1]}…"
                 raise GlyphoneError(f"{row.where}: no column {column!r}; found {found}")
-        yield named
+        if not row.is_header:
+            yield named
 
 
 def _named(cells: Mapping[str, Any], aliases: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:
@@ -121,6 +129,7 @@ def _separated_rows(path: str | Path, text: str, columns: Sequence[str] | None, 
         # With their ends: a cell in quotation marks may hold several lines, which would be joined without a blank.
         reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     header = list(columns) if columns is not None else None
+    lonely = None
     while True:
         number = reader.line_num + 1
         try:
@@ -135,9 +144,13 @@ def _separated_rows(path: str | Path, text: str, columns: Sequence[str] | None, 
             header = cells
             if len({name.strip().lower() for name in header}) < len(header):
                 raise GlyphoneError(f"{path}, line {number}: a column name stands twice: {', '.join(header)}")
+            lonely = Row(dict.fromkeys(header), f"{path}, line {number}", is_header=True)
             continue
         if len(cells) != len(header):
             raise GlyphoneError(f"{path}, line {number}: {len(cells)} cells, the table has {len(header)} columns")
+        lonely = None
         yield Row(dict(zip(header, cells, strict=True)), f"{path}, line {number}")
     if header is None:
         raise GlyphoneError(f"{path}: an empty table; a header row with column names is needed")
+    if lonely is not None:
+        yield lonely

@@ -21,8 +21,8 @@ def main() -> None:
 def learn_language(name: str) -> None:
     """Read samples and settings of one modality; write ``data/<name>/language``."""
     from common.bidi import as_shown
-    from common.files import read_jsonl
     from common.language.folder import CHARACTER_FILES, learn
+    from common.samples import read_samples
     from common.text import normalise
     from pipelines import settings
     from pipelines.roots import find_file
@@ -32,9 +32,9 @@ def learn_language(name: str) -> None:
     samples, folder = Path("data") / name / "samples.jsonl", Path("data") / name / "language"
     texts: dict[str, list[str]] = {"train": [], "validation": []}
     if language.unit != "none" or language.characters:
-        for row in read_jsonl(samples):
-            if row["split"] in texts:  # test texts teach nothing
-                texts[row["split"]].append(row["text"])
+        for sample in read_samples(samples):
+            if sample.split in texts:  # test texts teach nothing
+                texts[sample.split].append(sample.text)
 
     def all_texts() -> Iterator[str]:
         yield from texts["train"]

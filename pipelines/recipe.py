@@ -54,6 +54,8 @@ def compose(name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.yaml")))
+        if not names:
+            raise GlyphoneError(f"{RECIPES}: no recipes there; call it from the folder of the checkout")
         raise GlyphoneError(f"recipe {name!r}: there are {names}; or give the path of a .yaml file of your own")
     if path.resolve() == DEFAULT.resolve():
         tree = load(DEFAULT, comments=True)

@@ -141,7 +141,8 @@ def load(path: str | Path, comments: bool = False) -> dict[str, Any]:
     except YAMLError as error:
         raise SettingsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
-        raise SettingsError(f"{path}: a map of settings is needed, not {type(tree).__name__}")
+        found = "nothing" if tree is None else "a list" if isinstance(tree, list) else repr(tree)
+        raise SettingsError(f"{path}: a map of settings is needed, not {found}")
     return tree
 
 

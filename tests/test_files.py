@@ -210,6 +210,12 @@ def test_json_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert read_json(path) == {"a": 1}
 
 
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as caught:
+        write_text(tmp_path, "x")
+    assert caught.value.filename == str(tmp_path) and not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

@@ -258,6 +258,9 @@ def test_mistakes_are_told(project):
     write_text(folder / "data/audio/language/language.json", '{"format_version": 9, "unit": "word"}')
     with pytest.raises(GlyphoneError, match=r"format_version 9, unit 'word'; this version of Glyphone reads 1"):
         read_language(folder / "data/audio/language")
+    write_text(folder / "data/audio/samples.jsonl", '{"split": "train"}\n')
+    with pytest.raises(GlyphoneError, match=r"samples.jsonl: not a sample: id: this key is needed .*; stage prepare"):
+        learn_language("audio")
     project("{unit: letter, order: 0}")
     with pytest.raises(SettingsError, match=r"(?s)language.unit.*language.order"):
         learn_language("audio")

@@ -180,6 +180,19 @@ def test_mistakes_are_one_line_and_leave_params_alone(workspace: Path, arguments
     assert Path("params.yaml").read_bytes() == before
 
 
+def test_outside_of_the_checkout_there_are_no_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GlyphoneError, match=r"^recipes: no recipes there; call it from the folder of the checkout$"):
+        main(["default"])
+
+
+def test_what_has_no_effect_is_told_at_the_start(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("recipes/mine.yaml").write_text("toy: {evaluate: {gap_weight: 0.5}}", "utf-8")
+    main(["mine"])
+    told = "params.yaml: toy.evaluate.gap_weight 0.5: without effect, needs evaluate.voters"
+    assert capsys.readouterr().err.splitlines() == [told]
+
+
 def test_missing_folder_says_where_it_looked(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree("corpus")
     monkeypatch.setenv("GLYPHONE_DATA", "/somewhere")

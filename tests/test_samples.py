@@ -78,12 +78,13 @@ def test_absent_fields_are_left_out(tmp_path: Path) -> None:
         '{"id": "a"}',
         '{"id": "a", "path": "p", "text": "t", "group": "g", "split": "test", "speed": 2}',
         '{"id": "a", "path": "p", "text": "t", "group": "g", "split": "test", "box": 5}',
+        '{"id": "a", "path": "p", "text": "t", "group": "g", "split": "dev"}',
     ],
 )
 def test_lines_that_are_no_samples(tmp_path: Path, line: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(GlyphoneError, match="not a sample") as caught:
+    with pytest.raises(GlyphoneError, match=r"not a sample: .*; stage prepare writes it") as caught:
         read_samples(path)
     assert str(path) in str(caught.value)
 

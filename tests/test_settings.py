@@ -161,8 +161,8 @@ def test_other_modalities_are_checked_without_their_libraries(params: Path, monk
     [
         (b"seed: [1", "not YAML"),
         (b"\xff\xfe\x00", "not UTF-8"),
-        (b"- 1\n", "a map of settings is needed, not list"),
-        (b"", "a map of settings is needed, not NoneType"),
+        (b"- 1\n", "a map of settings is needed, not a list"),
+        (b"", "a map of settings is needed, not nothing"),
         (b"seed: 1\nseed: 2\n", "not YAML"),
         (b"seed: !!python/object/apply:os.system ['true']\n", "not YAML"),
     ],

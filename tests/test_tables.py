@@ -64,6 +64,8 @@ def test_aliases_give_way_to_the_name_itself(tmp_path):
         ("t.tsv", b"path\ttext\na\tb\nc\n", ("line 3", "1 cells", "2 columns")),
         ("t.tsv", b"path\ttext\na\t\xff\xfe\n", ("line 2", "UTF-8")),
         ("t.tsv", b"", ("empty table",)),
+        ("t.tsv", b"path\tlabels\n", ("line 1", "'text'", "'labels'")),
+        ("t.csv", b"\n{}\n", ("line 2", "'path'", "'{}'")),
         ("t.tsv", b"path\ttext\tText\na\tb\tc\n", ("line 1", "twice")),
         ("t.csv", b'path,text\na,"b\n', ("line 2", "not a table")),
         ("t.jsonl", b'{"path": "a", "text": "b"}\n{"path"\n', ("line 2", "not JSON")),
@@ -77,6 +79,11 @@ def test_mistakes_are_named(tmp_path, name, content, words):
         list(read_table(path, required=("path", "text")))
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
     assert all(word in str(caught.value) for word in words)
+
+
+def test_a_header_alone_is_a_table_without_rows(tmp_path):
+    (tmp_path / "t.tsv").write_text("Label\tpath\n")
+    assert list(read_table(tmp_path / "t.tsv", ("text", "path"), aliases={"label": "text"})) == []
 
 
 def test_missing_file_is_named(tmp_path):

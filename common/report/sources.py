@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
-from common.errors import GlyphoneError
 from common.files import read_json, read_jsonl
 from common.findings import Finding, read_findings
 from common.report import shapes
 from common.samples import Rejection, read_rejections
 from common.shapes import Shape, checked, written_by
-from common.tables import Row, read_table, read_text
+from common.tables import read_table
 
 LENGTH_COLUMNS = ("bin", "count", "split")
 HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_wer", "validation_cer")
@@ -61,7 +60,7 @@ def read_sources(modality: str, root: str | Path = ".") -> Sources:
         rejections += read_rejections(data / "slices" / "rejected.jsonl")
     preview = _previews(data / "slices" / "test.arrow")  # a store says itself what to do
     with written_by("train"):
-        history = [_numbers(row) for row in _read_columns(results / "history.csv", HISTORY_COLUMNS)]
+        history = [_numbers(row) for row in read_table(results / "history.csv", HISTORY_COLUMNS)]
         bundle = _read_object(model / "bundle.json", shapes.Description)
         training = _read_object(results / "training.json", shapes.Training)
         rejections += read_rejections(results / "training_rejected.jsonl")
@@ -82,17 +81,8 @@ def read_sources(modality: str, root: str | Path = ".") -> Sources:
         )
 
 
-def _read_columns(path: Path, columns: Sequence[str]) -> list[Row]:
-    rows = list(read_table(path, columns))
-    # Without a row there is none that could lack a column.
-    header = read_text(path).strip().split(",") if not rows else columns
-    if missing := [column for column in columns if column not in header]:
-        raise GlyphoneError(f"{path}: no columns {', '.join(missing)}")
-    return rows
-
-
 def _read_lengths(path: Path) -> list[tuple[str, float, int]]:
-    bars = [checked(shapes.Bar, row, row.where) for row in _read_columns(path, LENGTH_COLUMNS)]
+    bars = [checked(shapes.Bar, row, row.where) for row in read_table(path, LENGTH_COLUMNS)]
     return [(each.split, each.bin, each.count) for each in bars]
 
 
