@@ -40,7 +40,8 @@ def export(model: Path, file: Path) -> tuple[int, float]:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
-        raise GlyphoneError(f"package {error.name} is missing: pip install -r requirements/export.txt") from None
+        reason = f"package {error.name} is missing" if error.name else f"package onnx or onnxruntime: {error}"
+        raise GlyphoneError(f"{reason}: pip install -r requirements/export.txt") from None
     from common.archive import unpacked
     from common.bundle import read_bundle, read_description
     from common.export.onnx_model import metadata_of, onnx_model
