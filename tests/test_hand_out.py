@@ -251,7 +251,7 @@ def test_damaged_files_are_named(made: tuple[Path, Path, Path], tmp_path: Path, 
         cut = data.draw(st.integers(0, len(content)))
         path.write_bytes(content[:cut] + data.draw(st.binary(max_size=3)))
     try:
-        hand_out.contents(folder / "model", folder / "results", "mine", None, "")
+        hand_out.contents(folder / "model", folder / "results", "mine", "mine.zip", None, "")
     except GlyphoneError as error:
         assert "\n" not in str(error) and file in str(error)
 
