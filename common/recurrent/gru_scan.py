@@ -8,7 +8,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from common.recurrent import gru_loops, rnn_loops
-from common.recurrent.memory import arrays, before, turned, weight_gradient
+from common.recurrent.memory import arrays, before, weight_gradient
+from common.recurrent.step_product import StepProduct
 
 
 class GruScan(torch.autograd.Function):
@@ -16,17 +17,17 @@ class GruScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, pre, matrix, bias, h, lengths, keep_h):
-        num_rows, num_steps, num_directions, width = pre.shape
+        num_rows, num_steps, num_directions, _ = pre.shape
         product = pre.dtype
         gates = torch.empty(pre.shape, dtype=h.dtype)
         products = torch.empty(num_rows, num_steps, num_directions, h.shape[2], dtype=h.dtype)
         out = torch.zeros_like(products)
         start, h = h, h.clone()
-        weight, operand = turned(matrix, product), h.to(product, copy=True)
-        rec = torch.empty(num_directions, num_rows, width, dtype=product)
-        steps, seen = lengths.numpy(), arrays(pre, rec, bias, gates, products, out, h, operand, keep_h)
+        operand = h.to(product, copy=True)
+        rec = StepProduct(operand, matrix.to(product).mT)
+        steps, seen = lengths.numpy(), arrays(pre, rec.out, bias, gates, products, out, h, operand, keep_h)
         for step in range(num_steps):
-            torch.bmm(operand, weight, out=rec)
+            rec.compute()
             gru_loops.forward_after(step, steps, *seen)
         ctx.save_for_backward(matrix, gates, products, out, start, lengths, keep_h)
         ctx.types = product, bias.dtype
@@ -43,15 +44,15 @@ class GruScan(torch.autograd.Function):
             torch.empty(num_directions, num_rows, width, dtype=product),
             torch.zeros(gates.shape, dtype=product),
         )
-        rec_dh = torch.zeros_like(start, dtype=product)
-        weight, steps = matrix.to(product), lengths.numpy()
-        seen = arrays(gates, products, states, dout.contiguous(), rec_dh, dh, dpre, drec, drecs, keep_h)
+        rec_dh = StepProduct(drec, matrix.to(product))
+        steps = lengths.numpy()
+        seen = arrays(gates, products, states, dout.contiguous(), rec_dh.out, dh, dpre, drec, drecs, keep_h)
         for step in reversed(range(num_steps)):
             gru_loops.backward_after(step, steps, *seen)
-            torch.bmm(drec, weight, out=rec_dh)
+            rec_dh.compute()
         dmatrix = weight_gradient(drecs, states).to(matrix.dtype)
         dbias = drecs[..., 2 * start.shape[2] :].sum((0, 1), dtype=bias_type)
-        return dpre, dmatrix, dbias, dh + rec_dh, None, None
+        return dpre, dmatrix, dbias, dh + rec_dh.out, None, None
 
 
 class GruBeforeScan(torch.autograd.Function):
@@ -65,16 +66,16 @@ class GruBeforeScan(torch.autograd.Function):
         gates = torch.zeros(pre.shape, dtype=h.dtype)  # zeros behind the ends too: backward multiplies with all of them
         out = torch.zeros(num_rows, num_steps, num_directions, width, dtype=h.dtype)
         start, h = h, h.clone()
-        first, second = turned(matrix[:, : 2 * width], product), turned(matrix[:, 2 * width :], product)
         operand, reset = h.to(product, copy=True), torch.empty_like(h, dtype=product)
-        rec, rec_n = torch.empty(num_directions, num_rows, 2 * width, dtype=product), torch.empty_like(h, dtype=product)
+        weight = matrix.to(product).mT
+        rec, rec_n = StepProduct(operand, weight[..., : 2 * width]), StepProduct(reset, weight[..., 2 * width :])
         steps = lengths.numpy()
-        for_gates = arrays(pre, rec, gates, h, reset)
-        for_state = arrays(pre, rec_n, gates, out, h, operand, keep_h)
+        for_gates = arrays(pre, rec.out, gates, h, reset)
+        for_state = arrays(pre, rec_n.out, gates, out, h, operand, keep_h)
         for step in range(num_steps):
-            torch.bmm(operand, first, out=rec)
+            rec.compute()
             gru_loops.gates_before(step, steps, *for_gates)
-            torch.bmm(reset, second, out=rec_n)
+            rec_n.compute()
             gru_loops.state_before(step, steps, *for_state)
         ctx.save_for_backward(matrix, gates, out, start, lengths, keep_h)
         ctx.product = product
@@ -89,23 +90,23 @@ class GruBeforeScan(torch.autograd.Function):
         width = start.shape[2]
         dh, dpre, states = dh.clone(), torch.zeros(gates.shape, dtype=product), before(out, start)
         drec = torch.empty(num_directions, num_rows, 2 * width, dtype=product)
-        drec_n, rec_dn = torch.empty_like(start, dtype=product), torch.empty_like(start, dtype=product)
-        rec_dh = torch.zeros_like(start, dtype=product)
-        first = matrix[:, : 2 * width].to(product).contiguous()
-        second = matrix[:, 2 * width :].to(product).contiguous()
+        drec_n = torch.empty_like(start, dtype=product)
+        weight = matrix.to(product)
+        rec_dn = StepProduct(drec_n, weight[:, 2 * width :])
+        rec_dh = StepProduct(drec, weight[:, : 2 * width])
         steps = lengths.numpy()
-        for_state = arrays(gates, states, dout.contiguous(), rec_dh, dh, dpre, drec, drec_n, keep_h)
-        for_gates = arrays(gates, states, rec_dn, dh, dpre, drec)
+        for_state = arrays(gates, states, dout.contiguous(), rec_dh.out, dh, dpre, drec, drec_n, keep_h)
+        for_gates = arrays(gates, states, rec_dn.out, dh, dpre, drec)
         for step in reversed(range(num_steps)):
             gru_loops.back_state_before(step, steps, *for_state)
-            torch.bmm(drec_n, second, out=rec_dn)
+            rec_dn.compute()
             gru_loops.back_gates_before(step, steps, *for_gates)
-            torch.bmm(drec, first, out=rec_dh)
+            rec_dh.compute()
         reset = gates[..., :width] * states
         dmatrix = torch.cat(
             [weight_gradient(dpre[..., : 2 * width], states), weight_gradient(dpre[..., 2 * width :], reset)], 1
         )
-        return dpre, dmatrix.to(matrix.dtype), dh + rec_dh, None, None
+        return dpre, dmatrix.to(matrix.dtype), dh + rec_dh.out, None, None
 
 
 class RnnScan(torch.autograd.Function):
@@ -113,16 +114,16 @@ class RnnScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, pre, matrix, h, lengths, keep_h, rectified):
-        num_rows, num_steps, num_directions, width = pre.shape
+        num_steps = pre.shape[1]
         product = pre.dtype
         gates = torch.empty(pre.shape, dtype=h.dtype)
         out = torch.zeros(pre.shape, dtype=h.dtype)
         start, h = h, h.clone()
-        weight, operand = turned(matrix, product), h.to(product, copy=True)
-        rec = torch.empty(num_directions, num_rows, width, dtype=product)
-        steps, seen = lengths.numpy(), arrays(pre, rec, gates, out, h, operand)
+        operand = h.to(product, copy=True)
+        rec = StepProduct(operand, matrix.to(product).mT)
+        steps, seen = lengths.numpy(), arrays(pre, rec.out, gates, out, h, operand)
         for step in range(num_steps):
-            torch.bmm(operand, weight, out=rec)
+            rec.compute()
             rnn_loops.forward(step, steps, *seen, rectified, *arrays(keep_h))
         ctx.save_for_backward(matrix, gates, out, start, lengths, keep_h)
         ctx.kinds = product, rectified
@@ -134,11 +135,12 @@ class RnnScan(torch.autograd.Function):
         matrix, gates, out, start, lengths, keep_h = ctx.saved_tensors
         product, rectified = ctx.kinds
         dh, dpre = dh.clone(), torch.zeros(gates.shape, dtype=product)
-        drec, rec_dh = torch.empty_like(start, dtype=product), torch.zeros_like(start, dtype=product)
-        weight, steps = matrix.to(product), lengths.numpy()
-        seen = arrays(gates, dout.contiguous(), rec_dh, dh, dpre, drec)
+        drec = torch.empty_like(start, dtype=product)
+        rec_dh = StepProduct(drec, matrix.to(product))
+        steps = lengths.numpy()
+        seen = arrays(gates, dout.contiguous(), rec_dh.out, dh, dpre, drec)
         for step in reversed(range(gates.shape[1])):
             rnn_loops.backward(step, steps, *seen, rectified, *arrays(keep_h))
-            torch.bmm(drec, weight, out=rec_dh)
+            rec_dh.compute()
         dmatrix = weight_gradient(dpre, before(out, start)).to(matrix.dtype)
-        return dpre, dmatrix, dh + rec_dh, None, None, None
+        return dpre, dmatrix, dh + rec_dh.out, None, None, None

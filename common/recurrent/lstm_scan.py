@@ -4,7 +4,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from common.recurrent import lstm_loops, norm_lstm_loops
-from common.recurrent.memory import arrays, before, turned, weight_gradient
+from common.recurrent.memory import arrays, before, weight_gradient
+from common.recurrent.step_product import StepProduct
 
 
 class LstmScan(torch.autograd.Function):
@@ -17,18 +18,18 @@ class LstmScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, pre, matrix, peephole, h, c, lengths, keep_h, keep_c):
-        num_rows, num_steps, num_directions, width = pre.shape
+        num_rows, num_steps, num_directions, _ = pre.shape
         product = pre.dtype
         gates = torch.empty(pre.shape, dtype=h.dtype)
         cells = torch.empty(num_rows, num_steps, num_directions, h.shape[2], dtype=h.dtype)
         out = torch.zeros_like(cells)
         start_h, start_c, h, c = h, c, h.clone(), c.clone()
-        weight, operand = turned(matrix, product), h.to(product, copy=True)
-        rec = torch.empty(num_directions, num_rows, width, dtype=product)
+        operand = h.to(product, copy=True)
+        rec = StepProduct(operand, matrix.to(product).mT)
         steps = lengths.numpy()
-        seen = arrays(pre, rec, gates, cells, out, h, c, operand, peephole, keep_h, keep_c)
+        seen = arrays(pre, rec.out, gates, cells, out, h, c, operand, peephole, keep_h, keep_c)
         for step in range(num_steps):
-            torch.bmm(operand, weight, out=rec)
+            rec.compute()
             lstm_loops.forward(step, steps, *seen)
         ctx.save_for_backward(matrix, peephole, gates, cells, out, start_h, start_c, lengths, keep_h, keep_c)
         ctx.product = product
@@ -42,16 +43,16 @@ class LstmScan(torch.autograd.Function):
         product = ctx.product
         dh, dc, dpre = dh.clone(), dc.clone(), torch.zeros(gates.shape, dtype=product)
         drec = torch.empty(num_directions, num_rows, width, dtype=product)
-        rec_dh = torch.zeros_like(start_h, dtype=product)
+        rec_dh = StepProduct(drec, matrix.to(product))
         dpeephole = torch.zeros_like(peephole)
-        weight, steps = matrix.to(product), lengths.numpy()
-        seen = arrays(gates, cells, start_c, dout.contiguous(), rec_dh, dh, dc, dpre, drec)
+        steps = lengths.numpy()
+        seen = arrays(gates, cells, start_c, dout.contiguous(), rec_dh.out, dh, dc, dpre, drec)
         seen += arrays(peephole, dpeephole, keep_h, keep_c)
         for step in reversed(range(num_steps)):
             lstm_loops.backward(step, steps, *seen)
-            torch.bmm(drec, weight, out=rec_dh)
+            rec_dh.compute()
         dmatrix = weight_gradient(dpre, before(out, start_h)).to(matrix.dtype)
-        return dpre, dmatrix, dpeephole, dh + rec_dh, dc, None, None, None
+        return dpre, dmatrix, dpeephole, dh + rec_dh.out, dc, None, None, None
 
 
 class NormLstmScan(torch.autograd.Function):
@@ -59,20 +60,20 @@ class NormLstmScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, pre, matrix, input_gain, bias, gain, cell_gain, cell_bias, h, c, lengths, keep_h, keep_c):
-        num_rows, num_steps, num_directions, width = pre.shape
+        num_rows, num_steps, num_directions, _ = pre.shape
         product = pre.dtype
         gates, hats = torch.empty(pre.shape, dtype=h.dtype), torch.empty(pre.shape, dtype=h.dtype)
         scales = torch.empty(pre.shape[:3], dtype=h.dtype)
         cells = torch.empty(num_rows, num_steps, num_directions, h.shape[2], dtype=h.dtype)
         out = torch.zeros_like(cells)
         start_h, start_c, h, c = h, c, h.clone(), c.clone()
-        weight, operand = turned(matrix, product), h.to(product, copy=True)
-        rec = torch.empty(num_directions, num_rows, width, dtype=product)
+        operand = h.to(product, copy=True)
+        rec = StepProduct(operand, matrix.to(product).mT)
         steps = lengths.numpy()
         factors = (input_gain, bias, gain, cell_gain, cell_bias)
-        seen = arrays(pre, rec, gates, hats, scales, cells, out, h, c, operand, *factors, keep_h, keep_c)
+        seen = arrays(pre, rec.out, gates, hats, scales, cells, out, h, c, operand, *factors, keep_h, keep_c)
         for step in range(num_steps):
-            torch.bmm(operand, weight, out=rec)
+            rec.compute()
             norm_lstm_loops.forward(step, steps, *seen)
         kept = (pre, gates, hats, scales, cells, out, start_h, start_c, lengths, keep_h, keep_c)
         ctx.save_for_backward(matrix, *factors, *kept)
@@ -91,13 +92,15 @@ class NormLstmScan(torch.autograd.Function):
             torch.empty(num_directions, num_rows, width, dtype=product),
             torch.zeros(gates.shape, dtype=product),
         )
-        rec_dh = torch.zeros_like(start_h, dtype=product)
+        rec_dh = StepProduct(drec, matrix.to(product))
         gradients = [torch.zeros_like(each) for each in factors]
-        weight, steps = matrix.to(product), lengths.numpy()
-        seen = arrays(pre, gates, hats, scales, cells, start_c, dout.contiguous(), rec_dh, dh, dc, dpre, drec, drecs)
+        steps = lengths.numpy()
+        seen = arrays(
+            pre, gates, hats, scales, cells, start_c, dout.contiguous(), rec_dh.out, dh, dc, dpre, drec, drecs
+        )
         seen += arrays(*factors, *gradients, keep_h, keep_c)
         for step in reversed(range(num_steps)):
             norm_lstm_loops.backward(step, steps, *seen)
-            torch.bmm(drec, weight, out=rec_dh)
+            rec_dh.compute()
         dmatrix = weight_gradient(drecs, before(out, start_h)).to(matrix.dtype)
-        return dpre, dmatrix, *gradients, dh + rec_dh, dc, None, None, None
+        return dpre, dmatrix, *gradients, dh + rec_dh.out, dc, None, None, None

@@ -32,8 +32,3 @@ def weight_gradient(drec: Tensor, states: Tensor) -> Tensor:
     """Gradient of recurrent weights, one product over all steps: drec [B, T, D, N], states [B, T, D, H] → [D, N, H]."""
     left, right = drec.flatten(0, 1), states.to(drec.dtype).flatten(0, 1)
     return torch.stack([left[:, d].T @ right[:, d] for d in range(drec.shape[2])])
-
-
-def turned(matrix: Tensor, product: torch.dtype) -> Tensor:
-    """[D, N, H] → [D, H, N] as it lies in memory (measured: products take 0.7 times as long)."""
-    return matrix.to(product).mT.contiguous()
