@@ -17,6 +17,7 @@ SPLITS = ("train", "validation", "test")
 
 REASONS = {
     "unreadable": "the file cannot be read as sound or image",
+    "several_pictures": "the file holds several pages or frames",
     "missing_file": "the file does not exist",
     "outside_corpus": "the path leads out of the corpus folder",
     "no_transcript": "it is not transcribed",

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from common.errors import SampleError
 from common.paths import missing
@@ -32,6 +33,10 @@ ORIENTATIONS = {
     7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
     8: lambda image: np.rot90(image),
 }
+# TIFF tags that tell a page from what belongs to another one: bits of the first (1 smaller version, 4 mask), a value of
+# the older one.
+NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
+SMALLER_OR_MASK, OLD_SMALLER = 0b101, 2
 # Transparent pictures whose grey values spread less than this on white are laid on black instead.
 MIN_SPREAD_ON_WHITE = 16
 
@@ -45,7 +50,8 @@ def read(path: str | Path, box: Box | None = None) -> np.ndarray:
     """Read an image as grey.
 
     16-bit images are scaled to 8 bits; transparent ones are laid on white (or on black where white would hide all
-    that is on them); EXIF orientation is honoured; of animated and many-page files the first picture counts.
+    that is on them); EXIF orientation is honoured. Files of several pages or frames are refused: which one is meant
+    is not known, and the others would be lost.
 
     Args:
         path: file.
@@ -55,7 +61,7 @@ def read(path: str | Path, box: Box | None = None) -> np.ndarray:
         uint8 [H, W], contiguous; 0 is black.
 
     Raises:
-        SampleError: missing_file, unreadable, over_limit, empty_signal, or out_of_range for the box.
+        SampleError: missing_file, unreadable, several_pictures, over_limit, empty_signal, or out_of_range for the box.
     """
     if box is None:
         return np.ascontiguousarray(_whole(path, _bytes(Path(path))))
@@ -127,7 +133,7 @@ def _bytes(path: Path) -> np.ndarray:
 
 
 def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
-    """Format and EXIF orientation, from the header alone. Raises SampleError(unreadable or over_limit)."""
+    """Format and EXIF orientation, from the header alone. Raises SampleError(unreadable, several_pictures, over_limit)."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about sizes that are refused here anyway
@@ -136,6 +142,7 @@ def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
                 image_format = image.format or ""
                 _check_size(width, height, path)
                 orientation = int(image.getexif().get(ORIENTATION_TAG, 1) or 1)
+                num_pictures = 1 + sum(_is_page(image, number) for number in range(1, getattr(image, "n_frames", 1)))
     except UnidentifiedImageError:
         raise SampleError("unreadable", f"{path}: not an image in one of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
@@ -143,7 +150,25 @@ def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError) as error:
         # Pillow's parsers meet hostile headers with any of these.
         raise SampleError("unreadable", f"{path}: broken header: {error}") from None
+    if num_pictures > 1:
+        raise SampleError(
+            "several_pictures", f"{path}: {num_pictures} pages or frames in one {image_format}, allowed is one a file"
+        )
     return image_format, orientation
+
+
+def _is_page(image: Image.Image, number: int) -> bool:
+    """Whether picture ``number`` of a file, from 1, says something that the first one does not.
+
+    Smaller versions and masks in a TIFF do not, nor what cameras put behind a JPEG: previews, depths.
+    """
+    if image.format == "MPO":
+        return False
+    if not isinstance(image, TiffImageFile):
+        return True
+    image.seek(number)
+    tags = image.tag_v2
+    return not (int(tags.get(NEW_SUBFILE_TYPE, 0)) & SMALLER_OR_MASK or tags.get(SUBFILE_TYPE) == OLD_SMALLER)
 
 
 def _check_size(width: int, height: int, path: str | Path) -> None:
