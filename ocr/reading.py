@@ -37,6 +37,9 @@ ORIENTATIONS = {
 # the older one.
 NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
 SMALLER_OR_MASK, OLD_SMALLER = 0b101, 2
+# Bits that cameras and scanners fill of samples of 16. No header says how many: PNG's sBIT speaks of the picture before
+# its samples were scaled to all 16, and TIFF's MaxSampleValue is "not to be used to affect the visual appearance".
+DEPTHS_BITS = (8, 10, 12, 14, 16)
 # Transparent pictures whose grey values spread less than this on white are laid on black instead.
 MIN_SPREAD_ON_WHITE = 16
 
@@ -49,9 +52,9 @@ Box = tuple[int, int, int, int]
 def read(path: str | Path, box: Box | None = None) -> np.ndarray:
     """Read an image as grey.
 
-    16-bit images are scaled to 8 bits; transparent ones are laid on white (or on black where white would hide all
-    that is on them); EXIF orientation is honoured. Files of several pages or frames are refused: which one is meant
-    is not known, and the others would be lost.
+    16-bit images are scaled to 8 bits, from the fewest of ``DEPTHS_BITS`` that hold all their values; transparent ones
+    are laid on white (or on black where white would hide all that is on them); EXIF orientation is honoured. Files of
+    several pages or frames are refused: which one is meant is not known, and the others would be lost.
 
     Args:
         path: file.
@@ -133,7 +136,11 @@ def _bytes(path: Path) -> np.ndarray:
 
 
 def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
-    """Format and EXIF orientation, from the header alone. Raises SampleError(unreadable, several_pictures, over_limit)."""
+    """Format and EXIF orientation, from the header alone.
+
+    Raises:
+        SampleError: unreadable, several_pictures, over_limit.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about sizes that are refused here anyway
@@ -182,8 +189,17 @@ def _eight_bits(pixels: np.ndarray, path: str | Path) -> np.ndarray:
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        if pixels.ndim == 3 and pixels.shape[2] in (2, 4):  # alpha may fill more bits than the colours
+            return np.dstack([_from_depth(pixels[..., :-1]), _from_depth(pixels[..., -1])])
+        return _from_depth(pixels)
     raise SampleError("unreadable", f"{path}: pixels of type {pixels.dtype}, allowed are 8 and 16 bits without sign")
+
+
+def _from_depth(samples: np.ndarray) -> np.ndarray:
+    """uint16 → uint8 of one shape: white of the depth that they seem to have becomes 255."""
+    highest = int(samples.max())
+    white = next((1 << bits) - 1 for bits in DEPTHS_BITS if highest < 1 << bits)
+    return ((samples.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:

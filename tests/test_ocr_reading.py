@@ -62,6 +62,40 @@ def test_16_bits_are_scaled(tmp_path):
     assert (read(tmp_path / "b.tif") == GREY).all()
 
 
+@given(
+    bits=st.sampled_from([8, 10, 12, 14, 16]),
+    levels=st.lists(st.integers(0, 255), min_size=1, max_size=12),
+    colours=st.sampled_from(["grey", "colours", "alpha"]),
+    suffix=st.sampled_from([".png", ".tif"]),
+)
+def test_samples_of_16_bits_that_fill_fewer(tmp_path_factory, bits, levels, colours, suffix):
+    """A picture with white on it is the same in each depth; alpha has a depth of its own."""
+    levels = np.tile(np.array([*levels, 255], np.uint8), (4, 1))
+    samples = np.round(levels / 255 * ((1 << bits) - 1)).astype(np.uint16)
+    if colours != "grey":
+        samples = np.dstack([samples] * 3)
+    if colours == "alpha":
+        samples = np.dstack([samples, np.full(levels.shape, 65535, np.uint16)])
+        suffix = ".png"
+    path = tmp_path_factory.mktemp("depth") / f"a{suffix}"
+    cv2.imwrite(str(path), samples)
+    assert (read(path) == levels).all()
+
+
+@given(values=st.lists(st.integers(0, 65535) | st.integers(0, 5000), min_size=1, max_size=12))
+def test_no_picture_of_16_bits_is_read_as_black(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("dark") / "a.png"
+    cv2.imwrite(str(path), np.array([values], np.uint16))
+    result = read(path)[0].astype(int)
+    assert result.max() >= min(63, max(values))
+    assert (np.diff(result[np.argsort(values)]) >= 0).all()
+
+
+def test_a_box_of_a_page_is_as_bright_as_the_page(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.array([[4095, 100, 50]], np.uint16))
+    assert read(tmp_path / "a.png", (1, 0, 3, 1)).tolist() == [[6, 3]]
+
+
 def test_bilevel_and_palette(tmp_path):
     bilevel = picture().convert("1")
     expected = np.asarray(bilevel.convert("L"))
