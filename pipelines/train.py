@@ -61,7 +61,7 @@ def train_modality(name: str) -> None:
     alphabet = Alphabet.of_texts(texts, chosen.text.direction)
     torch.manual_seed(chosen.seed)
     network = Network(chosen.network, stores["train"].metadata.num_features, len(alphabet))
-    started = start(name, network, alphabet, chosen.training)
+    started = start(name, network, alphabet, chosen)
 
     results = Path("results") / name
     rejected = results / "training_rejected.jsonl"

@@ -2,13 +2,15 @@
 
 import sys
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from common.alphabet import Alphabet
+from common.bundle import read_description
 from common.errors import GlyphoneError
 from common.network import Network
 from common.training.processes import is_first
-from common.training.settings import TrainingSettings
+from common.training.warm_settings import other_settings
 from common.training.warm_start import warm_start
 from pipelines.pretrained import has_pretrained, pretrained_folder
 from pipelines.warm_model import model_digest, warm_start_folder
@@ -22,12 +24,16 @@ class Start:
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-def start(name: str, network: Network, alphabet: Alphabet, settings: TrainingSettings) -> Start:
+def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespace) -> Start:
     """Overwrite the fresh weights by those of the pretraining or of ``training.warm_start``, and say what changed.
+
+    Args:
+        chosen: sections ``network``, ``slices`` and ``training`` of modality ``name``.
 
     Raises:
         GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without one; there are two.
     """
+    settings = chosen.training
     pretrained = has_pretrained(name)
     if pretrained and settings.warm_start:
         raise GlyphoneError(
@@ -40,6 +46,10 @@ def start(name: str, network: Network, alphabet: Alphabet, settings: TrainingSet
         return Start()
     folder = pretrained_folder(name) if pretrained else warm_start_folder(settings.warm_start, name)
     lines, summary = warm_start(network, alphabet, folder, settings.new_characters)
+    description = read_description(folder)
+    if description["modality"] != name:  # shapes may be alike: 32 filters, 32 pixels
+        raise GlyphoneError(f"{name}.training.warm_start: {folder} is a model of modality {description['modality']!r}")
+    lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)
     corpora = {**summary.get("warm_start", {}).get("corpora", {}), **summary["corpora"]}

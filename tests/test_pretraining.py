@@ -85,12 +85,8 @@ def test_pretraining_off_is_no_pretraining_and_on_it_is_where_training_starts(wo
     assert len(list(Path(".state/pretraining/toy").iterdir())) == 1
 
     with pytest.raises(GlyphoneError, match=r"toy.training.warm_start: models/x: toy.pretraining gives a model"):
-        start(
-            "toy",
-            made.network,
-            made.alphabet,
-            settings.read("toy", "training").training.model_copy(update={"warm_start": "models/x"}),
-        )
+        write(workspace, pretraining={**TRAINING, "stream": stream}, training={**TRAINING, "warm_start": "models/x"})
+        start("toy", made.network, made.alphabet, settings.read("toy", "slices", "network", "training"))
 
     # Switched off again, by hand without DVC: nothing is left to start from.
     # Made samples beside the real ones: the alphabet has theirs, the licences too.

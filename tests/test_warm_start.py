@@ -2,24 +2,31 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from audio.slices import SliceSettings
 from common.alphabet import Alphabet
 from common.bundle import write_bundle
 from common.errors import GlyphoneError
 from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
+from common.training.settings import TrainingSettings
+from common.training.warm_settings import other_settings
 from common.training.warm_start import warm_start
 from pipelines import recipe
+from pipelines.training_start import start
 
 SETTINGS = NetworkSettings(convolutions=(ConvolutionSettings(channels=3),), num_layers=1, num_hidden=8, dropout=0.0)
 OLD, NEW = Alphabet("abco"), Alphabet("abcdö")
 DESCRIPTION = {
     "modality": "toy",
     "alphabet": list(OLD.symbols),
-    "slice_settings": {},
+    "slice_settings": {"num_mels": 6},
     "text_settings": {},
     "num_features": 6,
     "step": 0.01,
@@ -118,6 +125,82 @@ def test_weights_of_one_shape_that_mean_other_things_do_not_fit(tmp_path, old, n
     write_bundle(tmp_path, network(1, OLD, **old).state_dict(), settings, DESCRIPTION, "card")
     with pytest.raises(GlyphoneError, match=sentence):
         warm_start(network(2, NEW, **new), NEW, tmp_path, {})
+
+
+FRONT_ENDS = st.builds(
+    ConvolutionSettings,
+    channels=st.just(3),
+    stride=st.tuples(*[st.integers(1, 3)] * 2),
+    pool=st.tuples(*[st.integers(1, 2)] * 2),
+)
+NETWORKS = st.builds(
+    NetworkSettings,
+    convolutions=st.tuples(FRONT_ENDS, FRONT_ENDS),
+    residual=st.booleans(),
+    dropout=st.sampled_from([0.1, 0.2]),
+    forget_bias=st.sampled_from([0.5, 1.0]),
+)
+SLICES = st.builds(
+    SliceSettings,
+    hop_ms=st.sampled_from([10.0, 12.5]),
+    normalise=st.sampled_from(["utterance", "mean"]),
+    max_seconds=st.sampled_from([30.0, 60.0]),
+)
+
+
+def computes(network: NetworkSettings, slices: SliceSettings) -> dict[str, object]:
+    """What of the settings decides what weights compute, by what a line names it as."""
+    kept = {"slices.hop_ms": slices.hop_ms, "slices.normalise": slices.normalise, "network.residual": network.residual}
+    for number, block in enumerate(network.convolutions):
+        kept |= {f"network.convolutions.{number}.{key}": list(getattr(block, key)) for key in ("stride", "pool")}
+    return kept
+
+
+@settings(max_examples=40)
+@given(old=st.tuples(NETWORKS, SLICES), new=st.tuples(NETWORKS, SLICES), older=st.booleans())
+def test_settings_that_no_shape_tells_of_are_a_line_each(old, new, older):
+    network, slices = old
+    description = {"network": network.model_dump(mode="json"), "slice_settings": slices.model_dump(mode="json")}
+    if older and slices.normalise == "utterance":  # the default of a setting that came after the model
+        del description["slice_settings"]["normalise"]
+    there, here = computes(*old), computes(*new)
+    expected = {f"{key}: learnt with {there[key]}, goes on with {here[key]}" for key in here if there[key] != here[key]}
+    lines = other_settings(description, *new)
+    assert set(lines) == expected and len(lines) == len(expected)
+
+
+def test_layers_whose_reading_goes_on_are_told():
+    old, new = (
+        NetworkSettings(num_layers=3, intermediate_layers=(number,), self_conditioned=True) for number in (1, 2)
+    )
+    description = {"network": old.model_dump(mode="json"), "slice_settings": {}}
+    lines = other_settings(description, new, SliceSettings())
+    assert lines == ["network.intermediate_layers: learnt with [1], goes on with [2]"]
+
+
+def chosen(name: str, **network) -> tuple[str, Network, Alphabet, SimpleNamespace]:
+    """What a training of modality ``name`` hands to its start."""
+    made = SETTINGS.model_copy(update=network)
+    training = TrainingSettings(warm_start="old")
+    sections = SimpleNamespace(network=made, slices=SliceSettings(num_mels=6, hop_ms=20.0), training=training)
+    return name, Network(made, 6, len(OLD)), OLD, sections
+
+
+def test_a_training_says_what_its_weights_learnt_otherwise(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder.parent)
+    convolutions = (ConvolutionSettings(channels=3, pool=(2, 1)),)
+    assert start(*chosen("toy", convolutions=convolutions)).digest
+    said = capsys.readouterr().err.splitlines()
+    assert said[1:] == [
+        "slices.hop_ms: learnt with 10.0, goes on with 20.0",
+        "network.convolutions.0.pool: learnt with [1, 1], goes on with [2, 1]",
+    ]
+
+
+def test_a_model_of_the_other_modality_is_refused(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(GlyphoneError, match=r"ocr.training.warm_start: old is a model of modality 'toy'"):
+        start(*chosen("ocr"))
 
 
 def test_a_missing_model_is_one_clear_line(tmp_path):

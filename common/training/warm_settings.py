@@ -1,0 +1,37 @@
+"""What weights that are taken over have learnt with, and are to go on with: settings that shapes say nothing of."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from common.network_settings import NetworkSettings
+
+# How much of a sample is refused, not how it is read.
+LIMITS = "max_"
+
+
+def other_settings(description: Mapping[str, Any], network: NetworkSettings, slices: BaseModel) -> list[str]:
+    """A line a setting of the front end or the network that changes what the same weights compute.
+
+    Those of training alone (dropout, …) are left out, and those that shapes or cells tell: ``warm_start`` checks them.
+
+    Args:
+        description: ``bundle.json`` of the model.
+        network, slices: of the training.
+    """
+    defaults = type(slices)().model_dump(mode="json")  # of settings that came after the model
+    there, here = {**defaults, **description["slice_settings"]}, slices.model_dump(mode="json")
+    pairs = {f"slices.{key}": (there[key], here.get(key)) for key in there if not key.startswith(LIMITS)}
+    old, new = (dict(_of_network(each)) for each in (NetworkSettings(**description["network"]), network))
+    pairs |= {f"network.{key}": (value, new.get(key)) for key, value in old.items()}
+    return [f"{key}: learnt with {was}, goes on with {now}" for key, (was, now) in pairs.items() if was != now]
+
+
+def _of_network(settings: NetworkSettings) -> Iterator[tuple[str, Any]]:
+    for number, block in enumerate(settings.convolutions):
+        yield f"convolutions.{number}.stride", list(block.stride)
+        yield f"convolutions.{number}.pool", list(block.pool)
+    yield "residual", settings.residual
+    if settings.self_conditioned:
+        yield "intermediate_layers", list(settings.intermediate_layers)
