@@ -70,6 +70,10 @@ def adapt(
             seed,
             lambda number, each: print(_sentence(number, each, settings.rounds, len(matrices)), file=sys.stderr),
         )
+        if adapted.undone and not adapted.rounds:
+            raise GlyphoneError(f"{model}: {adapted.undone}; there is no other model to write")
+        if adapted.undone:
+            print(adapted.undone, file=sys.stderr)
         if not adapted.rounds:
             raise GlyphoneError(f"{model}: none of {len(matrices)} files gives a text, so there is nothing to learn")
         _write(model, folder, adapted, settings, len(matrices), seed)

@@ -1,11 +1,13 @@
 """A model adapted to each group of a store (speaker, book) without its texts, and what each adapted one hears."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from common.adaptation.self_training import Round, self_train
 from common.adaptation.settings import AdaptationSettings
@@ -60,6 +62,8 @@ def adapted_groups(
         ids = [store.ids[row] for row in rows]
         matrices = [np.asarray(store.slices(row), np.float32) for row in rows]
         adapted = self_train(bundle.network, bundle.alphabet, decoder, ids, matrices, augment, settings, seed)
+        if adapted.undone:
+            tqdm.write(f"{progress}, {group}: {adapted.undone}", file=sys.stderr)
         for row, log_probs in zip(rows, emissions(adapted.network, matrices, exact=True), strict=True):
             hypotheses[row] = in_units(calibrated(readable(decoder(log_probs)), bundle.calibration), units)
         rounds[group] = adapted.rounds

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from common.adaptation.hearing import Heard, collapsed, hear
 from common.adaptation.prior_matching import matched, text_likelihoods
 from common.adaptation.settings import AdaptationSettings
 from common.alphabet import Alphabet
-from common.decoding import Hypothesis, readable
+from common.decoding import Hypothesis
 from common.decoding.decoder import Decoder
-from common.emissions import emissions
 from common.errors import GlyphoneError
 from common.network import Network
 from common.training.feed import Feed
@@ -57,10 +57,16 @@ class Round:
 
 @dataclass(frozen=True)
 class Adapted:
-    """A network of its own, in evaluation mode, and the rounds that made it; none where nothing could be learnt."""
+    """A network of its own, in evaluation mode, and the rounds that made it.
+
+    Attributes:
+        rounds: none where nothing could be learnt.
+        undone: a sentence on the round after them, which made the network deaf; empty where none did.
+    """
 
     network: Network
     rounds: tuple[Round, ...]
+    undone: str = ""
 
 
 def self_train(
@@ -75,6 +81,9 @@ def self_train(
     say: Callable[[int, Round], object] = lambda number, each: None,
 ) -> Adapted:
     """Adapt a copy of a network to samples; the same samples and seed give the same weights.
+
+    Every round is followed by a look at what the network hears now, the last one too. Where that is far less than at
+    first the weights are those before that round, and no further one is made.
 
     Args:
         network: on the device that is to compute; it stays as it is.
@@ -96,19 +105,27 @@ def self_train(
         machine = Machine(own, optimizer, training, precision, ALONE, MemoryPlan(), objective)
         rounds: list[Round] = []
         before: list[str] = []
+        heard = first = hear(own, decoder, matrices)
+        undone = ""
         for number in range(settings.rounds):
-            texts, confidences = _transcribed(own, alphabet, decoder, matrices, settings.match_prior)
+            texts, confidences = _believed(heard, alphabet, matrices, settings.match_prior)
             rows = surest(texts, confidences, settings.share)
             if not rows:
                 break
+            kept = copy.deepcopy(own.state_dict())
             drawn = _seed(seed, number, -1)
             feed = Feed(_samples(ids, matrices, texts, rows), alphabet, own, training, augment, drawn, ALONE)
             _learn(machine, feed, settings, seed, number)
+            heard = hear(own, decoder, matrices)
+            if collapse := collapsed(heard, first):
+                undone = f"round {number + 1} is undone: {collapse}; a lower learning rate may help"
+                own.load_state_dict(kept)
+                break
             changed = sum(map(str.__ne__, texts, before)) if before else len(texts)
             rounds.append(Round(len(rows), sum(confidences[row] for row in rows) / len(rows), changed))
             say(number, rounds[-1])
             before = texts
-    return Adapted(own.eval().requires_grad_(False), tuple(rounds))
+    return Adapted(own.eval().requires_grad_(False), tuple(rounds), undone)
 
 
 def surest(texts: Sequence[str], confidences: Sequence[float], share: float) -> list[int]:
@@ -129,17 +146,15 @@ def surest(texts: Sequence[str], confidences: Sequence[float], share: float) -> 
     )
 
 
-def _transcribed(
-    network: Network, alphabet: Alphabet, decoder: Decoder, matrices: Sequence[np.ndarray], match_prior: bool
+def _believed(
+    heard: Heard, alphabet: Alphabet, matrices: Sequence[np.ndarray], match_prior: bool
 ) -> tuple[list[str], list[float]]:
     """What is taken for each sample's text, and how surely."""
-    emitted = list(emissions(network, matrices))
-    hypotheses = [readable(decoder(log_probs)) for log_probs in emitted]
     if match_prior:
         # Silence says none of the texts, however often they are said: it is not the surest of the shortest one.
-        heard = [each if np.any(matrix) else each[:0] for each, matrix in zip(emitted, matrices, strict=True)]
-        return _by_prior(heard, alphabet, hypotheses)
-    return [each.text for each in hypotheses], [each.confidence for each in hypotheses]
+        spoken = [each if np.any(matrix) else each[:0] for each, matrix in zip(heard.emitted, matrices, strict=True)]
+        return _by_prior(spoken, alphabet, heard.hypotheses)
+    return [each.text for each in heard.hypotheses], [each.confidence for each in heard.hypotheses]
 
 
 def _by_prior(
