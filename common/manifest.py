@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from common.errors import GlyphoneError
 from common.grouping import checked_pattern, file_groups, group_of, split_name, split_of_folder
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import Row, read_table, read_text
 
 ALIASES = {
@@ -21,8 +21,10 @@ ALIASES = {
     "speaker": "group", "speaker_id": "group", "client_id": "group", "writer": "group", "volume": "group",
     "book": "group", "source": "group", "source_image": "group", "receipt": "group",
     "set": "split", "subset": "split", "partition": "split",
-    "begin": "start", "offset": "start", "stop": "end", "license": "licence",
+    "begin": "start", "offset": "start", "start_time": "start", "stop": "end", "end_time": "end", "license": "licence",
     "x1": "left", "y1": "top", "x2": "right", "y2": "bottom", "bbox": "box",
+    "xmin": "left", "ymin": "top", "xmax": "right", "ymax": "bottom", "x": "left", "y": "top", "w": "width",
+    "h": "height",
 }  # fmt: skip
 
 
@@ -161,8 +163,10 @@ def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[
         yield sample, bool(group)
 
 
-def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) -> Iterator[Sample]:
+def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) -> Iterator[Sample | Rejection]:
     """Samples of a tree: each file with one of the suffixes and a transcript beside it, in the order of their paths.
+
+    A file with a transcript and another suffix (``a.m4a``, ``a.heic``) is rejected: it would be missed by nobody.
 
     Raises:
         GlyphoneError: no such folder, no such file in it, or none has a transcript: then surely the settings are
@@ -170,11 +174,12 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     """
     if not root.is_dir():
         raise GlyphoneError(f"{root}: no such folder")
-    files = sorted(
+    all_files = sorted(
         file.relative_to(root).as_posix()
         for file in root.rglob("*")
-        if file.suffix.lower() in suffixes and file.is_file() and not file.name.startswith(".")
+        if file.is_file() and not file.name.startswith(".")
     )
+    files = [file for file in all_files if Path(file).suffix.lower() in suffixes]
     if not files:
         raise GlyphoneError(f"{root}: no files in it that end in {', '.join(sorted(suffixes))}")
     samples = [_folder_sample(settings, root, file) for file in files]
@@ -183,6 +188,14 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     if not any(sample.text for sample in samples):
         raise GlyphoneError(f"{root}: none of {len(files)} files has a transcript *{settings.text_suffix} beside it")
     yield from samples
+    # Notes on a file that is read (a.json beside a.wav) are passed over.
+    known = {Path(file).with_suffix("") for file in files}
+    for file in all_files:
+        if Path(file).suffix.lower() in suffixes or file.endswith(settings.text_suffix):
+            continue
+        if Path(file).with_suffix("") not in known and transcript_beside(root / file, settings.text_suffix):
+            sentence = f"{file}: it has a transcript, but no ending that is read: {', '.join(sorted(suffixes))}"
+            yield Rejection(file, "prepare", "unreadable", sentence)
 
 
 def transcript_beside(file: Path, text_suffix: str) -> str:

@@ -5,9 +5,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.errors import GlyphoneError
 from common.manifest import FolderSettings, ManifestSettings, read_folder, read_manifest
+from common.samples import Rejection, Sample
 from common.splitting import split_corpus
 from ocr.corpora import line_pairs
 from ocr.modality import MODALITY
@@ -84,6 +87,53 @@ def test_any_ending_of_transcripts(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"a{suffix}").write_text("x", encoding="utf-8")
     found = read_folder(FolderSettings(text_suffix=suffix), tmp_path, PNG)
     assert [sample.text for sample in found] == ["x"]
+
+
+@settings(max_examples=40)
+@given(
+    names=st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from([".png", ".PNG", ".heic", ".json", ".txt", ".heic.txt"])),
+        min_size=1,
+        unique=True,
+    )
+)
+def test_every_file_with_a_transcript_is_a_sample_or_rejected(
+    names: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("mixed")
+    files = {"read.png", "read.txt", *(stem + ending for stem, ending in names)}
+    for name in files:
+        (folder / name).write_text("text", "utf-8")
+    found = list(read_folder(FolderSettings(), folder, PNG))
+    pictures = {name for name in files if name.lower().endswith(".png")}
+    assert {each.id for each in found if isinstance(each, Sample)} == pictures
+    expected = {
+        name
+        for name in files - pictures
+        if not name.endswith(".txt")
+        and {f"{name[0]}.txt", f"{name}.txt"} & files
+        and not {f"{name[0]}.png", f"{name[0]}.PNG"} & files
+    }
+    rejected = [each for each in found if isinstance(each, Rejection)]
+    assert {each.id for each in rejected} == expected and len(rejected) == len(expected)
+    assert all(each.code == "unreadable" and each.sentence.endswith("is read: .png") for each in rejected)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("start_time,end_time", "1.5,2.5", (1.5, 2.5, None)),
+        ("xmin,ymin,xmax,ymax", "1,2,30,40", (None, None, (1, 2, 30, 40))),
+        ("x,y,w,h", "1,2,30,40", (None, None, (1, 2, 31, 42))),
+        ("x,y,width,height", "1,2,30,40", (None, None, (1, 2, 31, 42))),
+    ],
+)
+def test_times_and_boxes_by_other_names_cut_as_well(
+    header: str, cells: str, expected: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "m.csv").write_text(f"id,path,text,{header}\ni,a,x,{cells}\n", "utf-8")
+    (sample,) = read_manifest(ManifestSettings(manifest="m.csv"), tmp_path, 0)
+    assert (sample.start, sample.end, sample.box) == expected
 
 
 def test_line_pairs_whose_pictures_end_in_capitals(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from audio.reading import SUFFIXES
 from common.manifest import FolderSettings, read_folder
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 
 
-def read(settings: FolderSettings, root: Path, seed: int) -> Iterator[Sample]:
+def read(settings: FolderSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """Samples of all sound files, in the order of their paths; see ``common.manifest.read_folder``."""
     return read_folder(settings, root, SUFFIXES)
 

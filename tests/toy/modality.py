@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from common.errors import SampleError
 from common.manifest import FolderSettings, ManifestSettings, read_folder, read_manifest
 from common.modality import CorpusReader, Modality, generator
-from common.samples import SYNTHESIS, Sample
+from common.samples import SYNTHESIS, Rejection, Sample
 
 SUFFIXES = frozenset({".numbers"})
 MAX_NUMBERS = 100
@@ -50,7 +50,7 @@ def recipe(settings: SyntheticSettings, seed: int, sample_id: str, text: str | N
     return Sample(sample_id, f"{SYNTHESIS}{seed}:train", own if text is None else text, "g", "train", licence="CC0")
 
 
-def folder(settings: FolderSettings, root: Path, seed: int) -> Iterator[Sample]:
+def folder(settings: FolderSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     return read_folder(settings, root, SUFFIXES)
 
 
