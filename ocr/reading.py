@@ -33,6 +33,8 @@ ORIENTATIONS = {
     7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
     8: lambda image: np.rot90(image),
 }
+# TIFF tag and its value where 0 is white. OpenCV turns samples of 1 and 8 bits itself, but none of 16.
+PHOTOMETRIC_TAG, WHITE_IS_ZERO = 262, 0
 # TIFF tags that tell a page from what belongs to another one: bits of the first (1 smaller version, 4 mask), a value of
 # the older one.
 NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
@@ -94,13 +96,15 @@ def _version(path: Path) -> tuple[int, int]:
 
 def _whole(path: str | Path, data: np.ndarray) -> np.ndarray:
     """The bytes of a file → grey pixels uint8 [H, W], upright."""
-    image_format, orientation = _check_header(data, path)
+    image_format, orientation, white_is_zero = _check_header(data, path)
     pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise SampleError("unreadable", f"{path}: corrupt or truncated {image_format}")
     if pixels.size == 0:
         raise SampleError("empty_signal", f"{path}: no pixels")
     grey = _grey(_eight_bits(pixels, path))
+    if white_is_zero and pixels.dtype == np.uint16:
+        grey = 255 - grey
     if image_format == "TIFF":  # OpenCV turns it itself, even when asked for the unchanged image
         return grey
     return ORIENTATIONS.get(orientation, lambda image: image)(grey)
@@ -135,8 +139,8 @@ def _bytes(path: Path) -> np.ndarray:
     return data
 
 
-def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
-    """Format and EXIF orientation, from the header alone.
+def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int, bool]:
+    """Format, EXIF orientation and whether 0 is white, from the header alone.
 
     Raises:
         SampleError: unreadable, several_pictures, over_limit.
@@ -149,6 +153,7 @@ def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
                 image_format = image.format or ""
                 _check_size(width, height, path)
                 orientation = int(image.getexif().get(ORIENTATION_TAG, 1) or 1)
+                white_is_zero = isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
                 num_pictures = 1 + sum(_is_page(image, number) for number in range(1, getattr(image, "n_frames", 1)))
     except UnidentifiedImageError:
         raise SampleError("unreadable", f"{path}: not an image in one of {', '.join(FORMATS)}") from None
@@ -161,7 +166,7 @@ def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int]:
         raise SampleError(
             "several_pictures", f"{path}: {num_pictures} pages or frames in one {image_format}, allowed is one a file"
         )
-    return image_format, orientation
+    return image_format, orientation, white_is_zero
 
 
 def _is_page(image: Image.Image, number: int) -> bool:

@@ -96,6 +96,30 @@ def test_a_box_of_a_page_is_as_bright_as_the_page(tmp_path):
     assert read(tmp_path / "a.png", (1, 0, 3, 1)).tolist() == [[6, 3]]
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_zero_is_white_where_a_tiff_says_so(tmp_path, bits, photometric):
+    samples = (GREY if photometric else 255 - GREY).astype("<u2" if bits == 16 else np.uint8) * (
+        257 if bits == 16 else 1
+    )
+    content, (height, width) = samples.tobytes(), GREY.shape
+    tags = {
+        256: width,
+        257: height,
+        258: bits,
+        259: 1,
+        262: photometric,
+        273: 8,
+        277: 1,
+        278: height,
+        279: len(content),
+    }
+    listed = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    ending = struct.pack("<H", len(tags)) + listed + bytes(4)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8 + len(content)) + content + ending)
+    assert (read(tmp_path / "a.tif") == GREY).all()
+
+
 def test_bilevel_and_palette(tmp_path):
     bilevel = picture().convert("1")
     expected = np.asarray(bilevel.convert("L"))
