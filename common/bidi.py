@@ -1,8 +1,8 @@
 """Order of characters in a line that reads from right to left, as a picture shows them from left to right.
 
-The implicit rules of Unicode's bidirectional algorithm (UAX 9: W1 to W7, N1, N2, I2 and L2) with the base direction
-right to left. Its controls count as neutrals, and brackets have no rule of their own (N0). A character keeps its code
-point wherever it stands: an opening bracket is one, whichever way it is drawn.
+The implicit rules of Unicode's bidirectional algorithm (UAX 9: W1 to W7, N0 to N2, I2 and L2) with the base direction
+right to left. Its controls count as neutrals. A character keeps its code point wherever it stands: an opening bracket
+is one, whichever way it is drawn.
 """
 
 import unicodedata
@@ -12,6 +12,22 @@ from itertools import product
 NUMBERS = ("EN", "AN")
 FOREIGN = ("L", *NUMBERS)  # read from left to right
 SIGNS = ("ET", "NSM")  # may belong to a number that they follow
+STRONG = {"L": "L", "R": "R"} | dict.fromkeys(NUMBERS, "R")  # behind W7, as N0 to N2 see them
+MAX_OPEN_BRACKETS = 63  # BD16
+MAX_ROUNDS = 10  # order and levels that do not agree by then go round in circles
+
+
+def _brackets() -> tuple[dict[str, str], dict[str, str]]:
+    """Closing bracket of each opening one, and of each closing one: of equivalent characters (U+2329, U+3008) one."""
+    mirrored = [each for each in map(chr, range(0x10000)) if unicodedata.mirrored(each)]
+    opening = [each for each in mirrored if unicodedata.category(each) == "Ps"]
+    closing = {each: unicodedata.normalize("NFC", each) for each in mirrored if unicodedata.category(each) == "Pe"}
+    pairs = dict(zip(opening, closing.values(), strict=True))
+    pairs["\u298d"], pairs["\u298f"] = "\u2990", "\u298e"  # the only ones that do not stand in the order of their pairs
+    return pairs, closing
+
+
+CLOSING_OF, CLOSING = _brackets()
 
 
 def shown_order(text: str) -> list[int]:
@@ -31,9 +47,23 @@ def read_order(shown: str) -> list[int]:
     """Places in a line, as it is shown from left to right, in the order in which they are read: the inverse.
 
     The text that they give is shown as the line: ``as_shown(read) == shown``, wherever some order of the characters
-    is. Of several such texts one is taken.
+    is; but among brackets nested in brackets with numbers and foreign words it may be missed. Of several such texts one
+    is taken.
     """
     backwards = shown[::-1]
+    order = _read_line(backwards)
+    if any(each in CLOSING_OF or each in CLOSING for each in shown):
+        order = _read_brackets(backwards, order)
+    return [len(shown) - 1 - place for place in order]
+
+
+def as_read(shown: str) -> str:
+    """The text (logical order) of a line as it is shown from left to right."""
+    return "".join(shown[place] for place in read_order(shown))
+
+
+def _read_line(backwards: str) -> list[int]:
+    """Places of a line, from right to left, in the order they are read if no brackets pair across its letters."""
     # Letters of the base direction part the line: what stands between two of them is ordered by itself.
     order: list[int] = []
     before = "R"
@@ -46,12 +76,29 @@ def read_order(shown: str) -> list[int]:
             order.append(place)
             before = unicodedata.bidirectional(backwards[place])
         start = place + 1
-    return [len(shown) - 1 - place for place in order]
+    return order
 
 
-def as_read(shown: str) -> str:
-    """The text (logical order) of a line as it is shown from left to right."""
-    return "".join(shown[place] for place in read_order(shown))
+def _read_brackets(backwards: str, searched: list[int]) -> list[int]:
+    """The same for a line with brackets, where what stands far away may decide.
+
+    The order gives levels and the levels give an order, until both agree: from the order that was searched for, from
+    foreign words that all belong together, and from foreign words each by itself. Of the orders that agree the one with
+    the most pairs of brackets is taken.
+    """
+    types = [unicodedata.bidirectional(each) for each in backwards]
+    together = [1 if each in ("R", "AL") else 2 for each in types]
+    apart = [2 if each in FOREIGN else 1 for each in types]
+    agreeing: list[tuple[int, list[int]]] = []
+    for order in (searched, _runs_turned(together), _runs_turned(apart)):
+        for _ in range(MAX_ROUNDS):
+            text = "".join(backwards[place] for place in order)
+            levels = [level for _, level in sorted(zip(order, _levels(text), strict=True))]
+            if order == _runs_turned(levels):
+                agreeing.append((len(_bracket_pairs(text)), order))
+                break
+            order = _runs_turned(levels)
+    return max(agreeing, key=lambda each: each[0], default=(0, searched))[1]
 
 
 def _read_stretch(stretch: str, before: str) -> list[int]:
@@ -127,12 +174,46 @@ def _levels(text: str) -> list[int]:
             strong = each
         elif each == "EN" and strong == "L":
             types[place] = "L"
+    _settle_brackets(text, types)
     # W6, N1, N2: what is left takes the direction of both neighbours, or the base direction; numbers count as R.
     levels = [2 if each in ("L", *NUMBERS) else 1 for each in types]
     for start, end in _neutral_runs(types):
         if start and end < len(types) and types[start - 1] == types[end] == "L":
             levels[start:end] = [2] * (end - start)
     return levels
+
+
+def _settle_brackets(text: str, types: list[str]) -> None:
+    """N0: a pair of brackets takes the base direction where a letter or number of it stands inside.
+
+    Where only foreign letters do, it takes the direction of what stands before it. ``types`` are those behind W7.
+    """
+    for opening, closing in _bracket_pairs(text):
+        inside = {STRONG[each] for each in types[opening:closing] if each in STRONG}
+        before = next((STRONG[each] for each in reversed(types[:opening]) if each in STRONG), "R")
+        for bracket in (opening, closing) if inside else ():
+            types[bracket] = "R" if "R" in inside else before
+            for place in range(bracket + 1, len(text)):  # marks are as the bracket that they stand on
+                if unicodedata.bidirectional(text[place]) != "NSM":
+                    break
+                types[place] = types[bracket]
+
+
+def _bracket_pairs(text: str) -> list[tuple[int, int]]:
+    """BD16: places of the brackets of each pair, in the order of the opening ones."""
+    pairs: list[tuple[int, int]] = []
+    waiting: list[int] = []
+    for place, each in enumerate(text):
+        if each in CLOSING_OF:
+            if len(waiting) == MAX_OPEN_BRACKETS:
+                break
+            waiting.append(place)
+        elif each in CLOSING:
+            fitting = [number for number, opening in enumerate(waiting) if CLOSING_OF[text[opening]] == CLOSING[each]]
+            if fitting:
+                pairs.append((waiting[fitting[-1]], place))
+                del waiting[fitting[-1] :]
+    return sorted(pairs)
 
 
 def _runs(types: Sequence[str], wanted: tuple[str, ...]) -> list[tuple[int, int]]:

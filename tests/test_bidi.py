@@ -1,6 +1,8 @@
 """Lines that read from right to left: order of characters as shown and as read, and a model of such lines."""
 
 import unicodedata
+from ctypes import CDLL, byref, c_int8, c_uint32
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,21 @@ from common.text import TextSettings
 
 QUICK = settings(max_examples=150)
 HEBREW, ARABIC = "אבגד", "ابتث"
-lines = st.text(st.sampled_from(HEBREW + ARABIC + "12٣ab .,-%/:()"), max_size=14)
+lines = st.text(st.sampled_from(HEBREW + ARABIC + "12٣ab .,-%/:"), max_size=14)
+bracketed = st.text(st.sampled_from(HEBREW + ARABIC + "12٣ab .,-%/:()[]〈〉"), max_size=14)
 # Nothing that more than one order of reading shows in the same way: no signs beside numbers, no foreign letters.
 plain = st.lists(
     st.text(st.sampled_from(HEBREW + ARABIC), min_size=1, max_size=4) | st.text(st.sampled_from("0123"), min_size=1),
     max_size=5,
+).map(" ".join)
+# The same with foreign words, which stand in brackets behind a letter of the line: one order of reading again.
+insertions = st.lists(
+    st.tuples(
+        st.text(st.sampled_from(HEBREW + ARABIC), min_size=1, max_size=4),
+        st.sampled_from(["()", "[]", "{}"]),
+        plain.filter(bool) | st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3).map(" ".join),
+    ).map(lambda parts: f"{parts[0]} {parts[1][0]}{parts[2]}{parts[1][1]}"),
+    max_size=4,
 ).map(" ".join)
 
 # By UAX 9 with the base direction right to left, worked by hand: (logical, from left to right).
@@ -41,6 +53,18 @@ KNOWN = [
     ("א ab, גד", "דג ,ab א"),  # N2
     ("א a1 ב", "ב a1 א"),  # W7
     ("(אב)", ")בא("),
+    # N0; the first three are the standard's own examples, its capitals as Hebrew letters.
+    ("אב(גד[&ef]!)gh", "gh)!]ef&[דג(בא"),
+    ("smith (fabrikam אבג) דהו", "והד )גבא fabrikam( smith"),
+    ("אבג book(s)", "book(s) גבא"),
+    ("א (abc de) ב", "ב )abc de( א"),
+    ("א ab (cd)", "ab (cd) א"),
+    ("(abc (de", "abc (de("),  # none of a pair: neutrals
+    ("א a(1)", "a(1) א"),  # W7: a foreign number
+    ("א a(٣)", ")٣(a א"),
+    ("א a[b(c])", ")a[b(c] א"),  # what crosses is no pair
+    ("a\u2329b\u3009 א", "א a\u2329b\u3009"),  # equivalent to \u3008 and \u3009
+    ("a(b)\u0301 א", "א a(b)\u0301"),  # marks go with their bracket
 ]
 
 
@@ -58,6 +82,56 @@ def test_orders_are_permutations_and_what_is_read_is_shown_so(text: str) -> None
     shown = as_shown(text)
     assert sorted(shown_order(text)) == sorted(read_order(shown)) == list(range(len(text)))
     assert as_shown(as_read(shown)) == shown
+
+
+@QUICK
+@given(bracketed)
+@example("(" * 20 + "a1" * 10 + "א" + ")1" * 20)
+def test_orders_of_lines_with_brackets_are_permutations(text: str) -> None:
+    assert sorted(shown_order(text)) == sorted(read_order(as_shown(text))) == list(range(len(text)))
+
+
+@QUICK
+@given(st.text(st.sampled_from(HEBREW + ARABIC + "12٣ab .,-%/:)]"), max_size=14))
+def test_brackets_without_a_partner_are_as_other_signs(text: str) -> None:
+    signs = str.maketrans(")]", "!*")
+    assert as_shown(text).translate(signs) == as_shown(text.translate(signs))
+
+
+def test_no_more_than_63_brackets_are_open() -> None:
+    """BD16: with one more the search for pairs ends."""
+    foreign = "a" + "(" * 63 + "b" + ")" * 63
+    assert as_shown(foreign + "א") == "א" + foreign
+    assert as_shown("a" + "(" * 64 + "b" + ")" * 64 + "א") == "א" + ")" * 64 + "a" + "(" * 64 + "b"
+
+
+@pytest.mark.skipif(find_library("fribidi") is None, reason="FriBiDi is not installed (Debian: libfribidi0)")
+@QUICK
+@given(bracketed)
+def test_order_is_that_of_fribidi(text: str) -> None:
+    """An algorithm that is not ours."""
+    fribidi = CDLL(find_library("fribidi"))
+    size = len(text)
+    characters = (c_uint32 * size)(*map(ord, text))
+    types, brackets, levels = (c_uint32 * size)(), (c_uint32 * size)(), (c_int8 * size)()
+    fribidi.fribidi_get_bidi_types(characters, size, types)
+    fribidi.fribidi_get_bracket_types(characters, size, types, brackets)
+    from_the_right = c_uint32(0x111)  # FRIBIDI_TYPE_RTL
+    fribidi.fribidi_get_par_embedding_levels_ex(types, brackets, size, byref(from_the_right), levels)
+    order = list(range(size))
+    for lowest in (2, 1):  # L2
+        start = 0
+        for place in range(size + 1):
+            if place == size or levels[place] < lowest:
+                order[start:place] = reversed(order[start:place])
+                start = place + 1
+    assert shown_order(text) == order
+
+
+@QUICK
+@given(insertions)
+def test_brackets_come_back(text: str) -> None:
+    assert as_read(as_shown(text)) == text
 
 
 @QUICK
