@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from common.recurrent.kinds import LSTMS
+
 Step = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -53,6 +55,10 @@ class NetworkSettings(BaseModel):
     # What the head reads there goes back through one matrix into the next layer (self-conditioned CTC, arXiv
     # 2104.02724): part of the network in transcribing too.
     self_conditioned: bool = False
+
+    @property
+    def is_lstm(self) -> bool:
+        return self.cell in LSTMS
 
     @field_validator("intermediate_layers")
     @classmethod

@@ -10,8 +10,6 @@ from typing import Any
 
 Sections = Mapping[str, Any]  # checked sections of a modality by name
 
-LSTMS = ("lstm", "peephole_lstm", "cifg", "layer_norm_lstm")
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -71,7 +69,7 @@ RULES = (
         "evaluate.voting confidences",
     ),
     Rule("network", ("num_heads",), lambda all_: all_["network"].cell == "transformer", "network.cell transformer"),
-    Rule("network", ("forget_bias",), lambda all_: all_["network"].cell in LSTMS, "an LSTM as network.cell"),
+    Rule("network", ("forget_bias",), lambda all_: all_["network"].is_lstm, "an LSTM as network.cell"),
     *_of_training("training"),
     *_of_training("pretraining"),
 )

@@ -138,6 +138,12 @@ def test_deps_are_the_import_closure(stage: str) -> None:
     assert not unused, f"{stage}: dvc.yaml names {sorted(unused)}, which the stage does not import"
 
 
+def test_settings_of_the_network_need_no_torch() -> None:
+    """They are checked by every command before any work."""
+    for path in closure({"pipelines.combinations", "common.network_settings"}):
+        assert "torch" not in {name.split(".")[0] for name in imported(ROOT / path)}, path
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_outputs_let_dvc_remember_runs(stage: str) -> None:
     """With an output that is neither cached nor metric nor plot, DVC keeps no run of the stage in its run cache."""

@@ -20,7 +20,6 @@ from common.explanation.passage import LayerPassage, passages
 from common.explanation.schematic import unrolled
 from common.network_settings import NetworkSettings
 from common.recurrent.cells import NUM_GATES
-from common.recurrent.recurrence import LSTMS
 from common.report.wording import short
 
 DISTANCE = 80  # slices that gradients are followed back
@@ -66,7 +65,7 @@ def explain(main: Input, others: list[Input], command: str) -> dict[str, Any]:
     drawn["gradients"] = figures.gradients(measured)
     if layers:
         sizes = (told["front_width"], settings.num_hidden)
-        drawn["unrolled"] = unrolled(settings.cell, *sizes, settings.bidirectional, settings.cell in LSTMS)
+        drawn["unrolled"] = unrolled(settings.cell, *sizes, settings.bidirectional, settings.is_lstm)
     gradients = [
         (str(number), name, [short(float(norms[k]), 2) for k in TOLD_DISTANCES])
         for number, (name, norms) in enumerate(measured.items(), 1)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from common.recurrent.equations import EPSILON
-from common.recurrent.recurrence import LSTMS
+from common.recurrent.kinds import LSTMS
 
 Vectors = dict[str, np.ndarray]
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from common.recurrent.kinds import LSTMS
+
 
 class Weights(NamedTuple):
     """The recurrent part of D directions of one layer; G · H rows of gates. What a cell lacks is None.
@@ -35,9 +37,6 @@ class Keep(NamedTuple):
 
     hidden: Tensor
     cell: Tensor
-
-
-LSTMS = ("lstm", "peephole_lstm", "cifg", "layer_norm_lstm")
 
 
 def zero_state(kind: str, weights: Weights, num_rows: int, dtype: torch.dtype) -> State:
