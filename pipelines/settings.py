@@ -1,6 +1,7 @@
 """``params.yaml`` as typed sections: the whole file is checked, and every mistake reported, before any work."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -261,6 +262,11 @@ def _model(address: str) -> type[BaseModel]:
 
 def _check(model: type[BaseModel], value: Any, key: str, mistakes: list[str]) -> Any:
     """The validated model; or None, with one line a mistake added to ``mistakes``."""
+    # No setting has a meaning for what YAML writes as .inf and .nan, whatever limits its model has. What else is wrong
+    # in the section is told when they are mended.
+    if endless := list(_not_finite(value, key)):
+        mistakes += [f"{where}: {number}: must be a finite number" for where, number in endless]
+        return None
     try:
         # Strict: no text for a number, no number for text. As JSON, since then a list may stand for a tuple.
         return model.model_validate_json(json.dumps(value, default=str), strict=True)
@@ -270,3 +276,12 @@ def _check(model: type[BaseModel], value: Any, key: str, mistakes: list[str]) ->
             given = "" if each["type"] == "missing" else f"{each['input']!r}: "
             mistakes.append(f"{where}: {given}{sentence(each)}")
         return None
+
+
+def _not_finite(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    """Key and value of each number below ``key`` that is infinite or none at all."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield key, value
+    elif isinstance(value, Mapping | list):
+        for name, each in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _not_finite(each, f"{key}.{name}".removeprefix("."))

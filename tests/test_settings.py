@@ -1,6 +1,9 @@
 """Settings: what is accepted, and that all mistakes are named together, before any work."""
 
 import json
+import math
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,51 @@ def test_each_mistake_is_one_line_with_key_and_file(params: Path, key: str, valu
     assert words in line
     if not isinstance(value, list | dict) and value is not None and words != "unknown; allowed":
         assert repr(value) in line or "unknown" in line
+
+
+@given(
+    place=st.sampled_from(
+        [
+            ("seed",),
+            ("toy", "corpora", 0, "num_train"),
+            ("toy", "corpora", 0, "made_up"),
+            ("toy", "prepare", "max_train_samples"),
+            ("toy", "tune", "betas", 1),
+            ("toy", "network", "convolutions", 0, "stride", 1),
+            ("toy", "training", "stream", "samples"),
+            ("toy", "training", "draw", "synthetic"),
+            ("toy", "decoding", "rescoring", "weight"),
+        ]
+    ),
+    number=st.sampled_from([math.inf, -math.inf, math.nan]),
+)
+def test_numbers_without_end_are_one_line(place: tuple[str | int, ...], number: float) -> None:
+    """Shares of the synthetic corpus took .inf, and prepare ended in a traceback."""
+    tree = {
+        "seed": 1,
+        "modalities": ["toy"],
+        "toy": {
+            "corpora": [{"reader": "synthetic"}],
+            "prepare": {},
+            "tune": {"betas": [0.0, 1.0]},
+            "network": {"convolutions": [{"stride": [1, 1]}]},
+            "training": {"stream": {}, "draw": {}},
+            "decoding": {"engine": "beam", "rescoring": {}},
+        },
+    }
+    *folders, last = place
+    reduce(getitem, folders, tree)[last] = number
+    with pytest.raises(SettingsError) as error:
+        check(tree, "toy", "params.yaml")
+    key = ".".join(map(str, place))
+    assert f"params.yaml: {key}: {number}: must be a finite number" in str(error.value).splitlines()
+
+
+def test_shares_of_the_synthetic_corpus_are_finite(params: Path) -> None:
+    head = "seed: 1\nmodalities: [ocr]\n"
+    params.write_text(f"{head}ocr:\n  corpora:\n    - reader: synthetic\n      words: .inf\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"params\.yaml: ocr\.corpora\.0\.words: inf: must be a finite number$"):
+        read("ocr", path=params)
 
 
 def test_sounds_are_not_written_from_right_to_left(params: Path) -> None:
