@@ -170,7 +170,8 @@ def fill_voters_digests(tree: Mapping[str, Any]) -> None:
             continue
         voters = section.get("voters")
         if isinstance(voters, list) and voters and all(isinstance(each, str) for each in voters):
-            section["voters_digest"] = voters_digest(voter_folders(voters, name))
+            with voter_folders(voters, name) as folders:
+                section["voters_digest"] = voters_digest(folders)
 
 
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:

@@ -1,9 +1,12 @@
-"""The model folders that vote with the one that is evaluated: where they are, and their digest."""
+"""The models that vote with the one that is evaluated, folders or archives: where they are, and their digest."""
 
 import hashlib
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from common.archive import unpacked
 from common.decoding.places import LANGUAGE_FOLDER
 from common.errors import GlyphoneError
 from pipelines.listing import DIGEST_LENGTH, file_digest
@@ -16,20 +19,33 @@ def voters_key(name: str) -> str:
     return f"{name}.evaluate.voters"
 
 
-def voter_folders(voters: Sequence[str], name: str) -> list[Path]:
-    """The model folders that ``evaluate.voters`` of modality ``name`` names.
+@contextmanager
+def voter_folders(voters: Sequence[str], name: str) -> Iterator[list[Path]]:
+    """The folders of the models that ``evaluate.voters`` of modality ``name`` names; archives are unpacked meanwhile.
 
     Raises:
-        GlyphoneError: there is no such model, it stands twice, or it is the one that is evaluated.
+        GlyphoneError: there is no such model, it stands twice, it is the one that is evaluated, or its archive is
+            damaged.
     """
     key = voters_key(name)
-    folders = [find_file(f"{voter}/{DESCRIPTION}", key).parent for voter in voters]
+    paths = [_folder_or_archive(voter, key) for voter in voters]
     taken = {(Path("models") / name).resolve(): "is the model that is evaluated, which votes anyway"}
-    for voter, folder in zip(voters, folders, strict=True):
-        if (resolved := folder.resolve()) in taken:
-            raise GlyphoneError(f"{key}: {voter} {taken[resolved]}; name other model folders")
+    for voter, path in zip(voters, paths, strict=True):
+        if (resolved := path.resolve()) in taken:
+            raise GlyphoneError(f"{key}: {voter} {taken[resolved]}; name other models")
         taken[resolved] = "stands twice"
-    return folders
+    with ExitStack() as stack:
+        yield [stack.enter_context(unpacked(path)) for path in paths]
+
+
+def _folder_or_archive(voter: str, key: str) -> Path:
+    try:
+        archive = find_file(voter, key)
+    except GlyphoneError:
+        return find_file(f"{voter}/{DESCRIPTION}", key).parent
+    if not zipfile.is_zipfile(archive):
+        raise GlyphoneError(f"{key}: {voter}: neither a model folder nor the zip archive of one")
+    return archive
 
 
 def voters_digest(folders: Sequence[Path]) -> str:

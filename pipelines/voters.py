@@ -23,7 +23,7 @@ class Voters:
     """The models beside the main one, and the poll of all.
 
     Attributes:
-        names: of their folders, as the user wrote them.
+        names: of their folders or archives, as the user wrote them.
         bundles: their networks, on the main model's device.
         poll: the main model, then they.
     """
@@ -52,9 +52,9 @@ def voters_of(name: str, settings: EvaluateSettings, main: Bundle, decoder: Deco
     """
     if not settings.voters:
         return None
-    folders, key = voter_folders(settings.voters, name), voters_key(name)
-    method, gap_weight = settings.voting, settings.gap_weight
-    voters = load_voters(settings.voters, folders, main, decoder, method, gap_weight, same_slices=True, key=key)
+    key, method, gap_weight = voters_key(name), settings.voting, settings.gap_weight
+    with voter_folders(settings.voters, name) as folders:
+        voters = load_voters(settings.voters, folders, main, decoder, method, gap_weight, same_slices=True, key=key)
     for voter, bundle in zip(voters.names, voters.bundles, strict=True):
         if bundle.summary.get("samples_digest") != main.summary.get("samples_digest"):
             print(

@@ -200,6 +200,41 @@ def test_a_voter_of_another_stride_may_vote_by_confidences_alone(project):
     assert results_of(folder)[2]["vote"]["samples"] == len(TEST)
 
 
+def test_archives_vote_in_evaluate_as_their_folders_do(project):
+    folder = project()
+    for name in ("b", "c"):
+        add_voter(folder, name, {"A": "B"})
+        write_zip(folder / f"{name}.zip", name, {path.name: path.read_bytes() for path in (folder / name).iterdir()})
+    written, digests = [], []
+    for suffix in ("", ".zip"):
+        project(f", voters: [b{suffix}, c{suffix}]")
+        evaluate.evaluate("audio", "cpu")
+        texts = results_of(folder)[0]
+        written.append({name: text.replace(b"b.zip", b"b").replace(b"c.zip", b"c") for name, text in texts.items()})
+        tree = {"modalities": ["audio"], "audio": {"evaluate": {"voters": [f"b{suffix}", f"c{suffix}"]}}}
+        recipe.fill_voters_digests(tree)
+        digests.append(tree["audio"]["evaluate"]["voters_digest"])
+    assert written[0] == written[1] and digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"PK", r"audio\.evaluate\.voters: b\.zip: neither a model folder nor the zip archive of one"),
+        (None, r"b\.zip: holds 0 models, folders with bundle\.json; one is needed"),
+    ],
+)
+def test_files_that_are_no_archives_of_models_are_one_line(project, content, sentence):
+    folder = project(", voters: [b.zip]")
+    write_zip(folder / "b.zip", "b", {"README.md": b""})
+    if content:
+        (folder / "b.zip").write_bytes(content)
+    tree = {"modalities": ["audio"], "audio": {"evaluate": {"voters": ["b.zip"]}}}
+    for call in (lambda: evaluate.evaluate("audio", "cpu"), lambda: recipe.fill_voters_digests(tree)):
+        with pytest.raises(GlyphoneError, match=sentence):
+            call()
+
+
 def test_the_recipe_fills_in_a_digest_so_that_dvc_sees_other_voters(project):
     folder = project()
     for name in ("b", "c"):
