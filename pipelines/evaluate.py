@@ -52,6 +52,7 @@ def evaluate(name: str, device: str = "auto") -> None:
 
     from common.bundle import read_bundle, read_description
     from common.calibration import measure, no_observations
+    from common.decoding.description import description as decoder_description
     from common.device import choose_device
     from common.files import write_json, write_jsonl, write_text
     from common.store import Store
@@ -107,6 +108,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     metrics = tree(rows["test"])
     metrics["validation"] = tree(rows["validation"])
     metrics["calibration"] = {"test": measure(*observed["test"]), "validation": bundle.calibration_errors}
+    metrics["decoder"] = decoder_description(decoder)
     metrics["weights_sha256"] = read_description(model)["weights_sha256"]
     scores = scores_of(metrics)
     beside = {}

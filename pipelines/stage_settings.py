@@ -59,8 +59,8 @@ class EvaluateSettings(BaseModel):
     # Bootstrap draws of whole groups behind each interval, and the share of them that the interval holds.
     bootstrap_samples: int = Field(1000, ge=1, le=1_000_000)
     confidence: float = Field(0.95, gt=0, lt=1)
-    # Folders or archives of further models whose hypotheses vote with this model's, absolute or as the roots of corpora;
-    # the vote is scored beside the model alone. None: no vote.
+    # Folders or archives of further models whose hypotheses vote with this model's, absolute or as the roots of
+    # corpora; the vote is scored beside the model alone. None: no vote.
     voters: tuple[str, ...] = ()
     # Digest of those models, filled in by pipelines.recipe, so that DVC sees changed ones.
     voters_digest: str = ""

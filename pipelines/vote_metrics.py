@@ -42,6 +42,8 @@ def vote_metrics(voters: "Voters", rows: Mapping[str, Rows], metrics_of: Metrics
         metrics_of: the tree of metrics of rows.
     """
 
+    from common.decoding.description import description
+
     def alone(number: int) -> dict[str, Any]:
         by_split = trees_of(rows, lambda row: row[KEY]["voters"][number]["hypothesis"], metrics_of)
         return {**_parts(by_split["test"]), "validation": _parts(by_split["validation"])}
@@ -50,7 +52,10 @@ def vote_metrics(voters: "Voters", rows: Mapping[str, Rows], metrics_of: Metrics
         **metrics_beside(rows, KEY, metrics_of),
         "method": voters.poll.method,
         "gap_weight": voters.poll.gap_weight,
-        "voters": [{"model": name, **alone(number)} for number, name in enumerate(voters.names)],
+        "voters": [
+            {"model": name, "decoder": description(voters.decoders[number]), **alone(number)}
+            for number, name in enumerate(voters.names)
+        ],
     }
 
 

@@ -25,11 +25,13 @@ class Voters:
     Attributes:
         names: of their folders or archives, as the user wrote them.
         bundles: their networks, on the main model's device.
+        decoders: how each of them decodes.
         poll: the main model, then they.
     """
 
     names: tuple[str, ...]
     bundles: tuple[Bundle, ...]
+    decoders: tuple[Decoder, ...]
     poll: Poll
 
     def emissions(
@@ -87,7 +89,7 @@ def load_voters(
     Raises:
         GlyphoneError: no model folder, or one that does not fit the main model.
     """
-    bundles, voters = [], [Voter(main.alphabet, decoder, main.calibration)]
+    bundles, decoders, voters = [], [], [Voter(main.alphabet, decoder, main.calibration)]
     for name, folder in zip(names, folders, strict=True):
         decoding = chosen_settings(folder)
         bundle = calibrated_for(read_bundle(folder), folder, decoding)
@@ -100,8 +102,9 @@ def load_voters(
             decoding = decoding.model_copy(update={"whitelist": known})
         bundle.network.to(next(main.network.parameters()).device)
         bundles.append(bundle)
-        voters.append(Voter(bundle.alphabet, decoder_of(folder, bundle.alphabet, decoding), bundle.calibration))
-    return Voters(tuple(names), tuple(bundles), Poll(tuple(voters), method, gap_weight))
+        decoders.append(decoder_of(folder, bundle.alphabet, decoding))
+        voters.append(Voter(bundle.alphabet, decoders[-1], bundle.calibration))
+    return Voters(tuple(names), tuple(bundles), tuple(decoders), Poll(tuple(voters), method, gap_weight))
 
 
 def _misfit(bundle: Bundle, main: Bundle, method: Method, same_slices: bool) -> str:

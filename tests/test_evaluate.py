@@ -171,6 +171,7 @@ def test_metrics_count_the_errors(results):
     assert [characters[key] for key in ("substitutions", "deletions", "insertions")] == [1, 7, 2]
     assert (metrics["samples"], metrics["exact"]["hits"]) == (5, 1)
     assert re.fullmatch("[0-9a-f]{64}", metrics["weights_sha256"])
+    assert metrics["decoder"] in ({"engine": "greedy"}, {"engine": "beam", "beam_width": 100})
     assert metrics["by_transcript"]["seen"]["words"]["errors"] == 0
     assert metrics["by_transcript"]["unseen"]["words"]["errors"] == 4
     assert {name: part["words"]["errors"] for name, part in metrics["by_condition"].items()} == {"clean": 1, "noisy": 3}

@@ -155,6 +155,9 @@ def test_tune_needs_no_test_data_and_its_choice_is_what_evaluate_uses(project, d
     evaluate.evaluate("audio", "cpu")
     metrics = json.loads((folder / "results/audio/metrics.json").read_text(encoding="utf-8"))
     assert metrics["validation"]["words"]["errors"] == best["word_errors"]
+    told = {key: metrics["decoder"][key] for key in ("engine", "alpha", "beta", "beam_width", "lexicon")}
+    assert told.items() <= content["settings"].items()
+    assert metrics["decoder"]["language_model"]["unit"] == "word"
     # Confidences are put right by what was fitted on hypotheses of this decoder.
     said = sum(len(text.split()) for text in found)
     assert content["calibration"]["words"]["observations"] == said > 0

@@ -15,8 +15,10 @@ from common.files import to_json, write_jsonl
 from common.report import samples
 from common.report.gather import gather
 from common.report.page import render
+from common.report.shapes import Metrics
 from common.report.sources import Sources, read_sources
 from common.samples import Rejection
+from common.shapes import checked
 from pipelines.report import report
 from tests.report_world import HEBREW, HOSTILE, build, improved, metrics_of, rows_of, with_settings
 
@@ -104,6 +106,20 @@ def test_the_decoder_is_the_one_that_tune_chose(world: Path) -> None:
         content = gather(sources, "audio", "default", 1, 1, {"decoding": asked})
         assert ("Decoder", expected) in content.facts
         assert dict(content.settings)["decoding"] == to_json(chosen or asked, indent=2)
+    # What evaluate says that it measured goes before all; results of before it say nothing.
+    measured = {"engine": "beam_lm", "beam_width": 64, "language_model": {"unit": "word", "order": 4}, "alpha": 0.75}
+    measured |= {"beta": -1.0, "lexicon": "closed", "hotwords": {"a": 1.0}, "rescoring": None}
+    for told, expected in (
+        ({"engine": "greedy"}, "greedy"),
+        (measured, "beam search, 64 prefixes, word 4-grams (alpha 0.75, beta -1), closed lexicon, 1 hotword"),
+        (
+            measured | {"language_model": None, "whitelist": "abc"},
+            "beam search, 64 prefixes, closed lexicon, 1 hotword, whitelist of 3 characters",
+        ),
+    ):
+        checked(Metrics, sources.metrics | {"decoder": told}, "metrics.json")
+        content = gather(replace(sources, metrics=sources.metrics | {"decoder": told}), "audio", "", 1, 1, DECODING)
+        assert ("Decoder", expected) in content.facts
     # Of a decoder without anything to choose the settings count, as in evaluate.
     content = gather(replace(sources, decoding=asked), "audio", "default", 1, 1, DECODING)
     assert ("Decoder", "beam search, 16 prefixes") in content.facts

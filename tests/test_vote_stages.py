@@ -101,6 +101,7 @@ def test_two_of_three_models_outvote_the_third_and_its_own_figures_stay(project,
     assert scores["vote_validation_word_error_rate"] == vote["validation"]["words"]["rate"] == 1 / 2
     assert (vote["method"], [each["model"] for each in vote["voters"]]) == (voting, ["b", "c"])
     for each in vote["voters"]:
+        assert each["decoder"] == {"engine": "greedy"}
         assert each["words"] == vote["words"] and each["validation"]["exact"] == vote["validation"]["exact"]
     counted = vote["calibration"]["characters"]
     assert (counted["observations"], counted["right"]) == (8 + 7 + 5 + 5, 8 + 6 + 5 + 3)

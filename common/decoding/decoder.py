@@ -30,7 +30,7 @@ class Decoder:
         language: Language = NO_LANGUAGE,
         scorer: TextScorer | None = None,
     ) -> None:
-        self.alphabet, self.settings, self.scorer = alphabet, settings, scorer
+        self.alphabet, self.settings, self.language, self.scorer = alphabet, settings, language, scorer
         self._search = fused(alphabet, settings, language) if settings.engine == "beam_lm" else None
 
     def __call__(self, log_probs: np.ndarray) -> Hypothesis:

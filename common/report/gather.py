@@ -14,6 +14,7 @@ from common.report.charts import Bar, Curve, histogram, line_chart, stacked_bar
 from common.report.comparison import ComparisonView, view
 from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
+from common.report.decoder import in_words
 from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name
 from common.report.sources import Sources
 from common.report.wording import caution, count, duration, percent, plural, short
@@ -114,7 +115,7 @@ def _facts(sources: Sources, decoding: Mapping[str, Any]) -> list[tuple[str, str
         ("Parameters", count(summary["num_parameters"])),
         ("Network", f"{bundle['network'].get('cell', 'recurrent')}, {bundle['num_features']} features every {step_ms}"),
         ("Alphabet", plural(len(bundle["alphabet"]), "character")),
-        ("Decoder", _decoder(decoding)),
+        ("Decoder", in_words(sources.metrics.get("decoder") or decoding)),
         ("Training time", f"{duration(training['seconds'])}, {plural(training['epochs'], 'epoch')}"),
         ("Trained on", f"{training['device']}, {training['precision']}"),
     ]
@@ -124,16 +125,6 @@ def _decoding(sources: Sources, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """What stage evaluate decoded with: where stage tune had something to choose, its choice."""
     is_tuned = asked["engine"] == "beam_lm" or bool(asked.get("rescoring"))
     return sources.decoding if is_tuned and sources.decoding else asked
-
-
-def _decoder(decoding: Mapping[str, Any]) -> str:
-    if decoding["engine"] == "greedy":
-        return "greedy"
-    rescored = ", rescored by a character model" if decoding.get("rescoring") else ""
-    if decoding["engine"] == "beam_lm":
-        return f"beam search with a language model{rescored}, as tuned on validation data"
-    by = " by ctcdecode" if decoding["engine"] == "ctcdecode" else ""
-    return f"beam search{by}, {plural(decoding['beam_width'], 'prefix', 'prefixes')}{rescored}"
 
 
 def _extent(units: float, bundle: dict[str, Any]) -> str:

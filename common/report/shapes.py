@@ -137,6 +137,25 @@ class Calibration(Shape):
     validation: OnValidation | None
 
 
+class Ngrams(Shape):
+    unit: str
+    order: Count
+
+
+class MeasuredDecoder(Shape):
+    """The decoder that was measured; keys of settings that did not act are left out."""
+
+    engine: str
+    beam_width: Count = 0
+    language_model: Ngrams | None = None
+    alpha: float = 0.0
+    beta: float = 0.0
+    lexicon: str = "none"
+    hotwords: dict[str, float] = Field(default_factory=dict)
+    whitelist: str | None = None
+    rescoring: dict[str, Any] | None = None
+
+
 class Metrics(Whole):
     """``metrics.json``."""
 
@@ -149,6 +168,7 @@ class Metrics(Whole):
     by_condition: dict[str, Part] = Field(default_factory=dict)
     validation: Whole | None = None
     calibration: Calibration | None = None
+    decoder: MeasuredDecoder | None = None  # results before it existed have none
     vote: Vote | None = None
     adapted: Whole | None = None
 
