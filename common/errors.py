@@ -1,5 +1,6 @@
 """Errors that a user can mend, and how a command shows them: one line, exit code 2."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -44,11 +45,18 @@ def fail(error: BaseException) -> NoReturn:
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Run a command: user errors become one line and exit 2, Ctrl-C becomes exit 130, bugs keep their traceback."""
+    """Run a command: user errors become one line and exit 2, Ctrl-C becomes exit 130, bugs keep their traceback.
+
+    A reader of standard output that has enough, as `head` has, is no error: exit 141, as of a shell's own commands.
+    """
     try:
         code = main()
     except GlyphoneError as error:
         fail(error)
+    except BrokenPipeError:
+        # Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

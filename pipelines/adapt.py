@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", metavar="N", type=int, help="of each round (3)")
     parser.add_argument("--learning-rate", metavar="RATE", type=float, help="at first (3e-4)")
     parser.add_argument("--seed", type=int, default=1, help="of augmentation and dropout (%(default)s)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes CUDA where there is one")
     return parser
 
 

@@ -68,7 +68,8 @@ def main() -> int:
         if options.output.resolve().parent != options.table.resolve().parent:
             print(f"paths in {options.output} start at {options.table.parent}, not at its folder", file=sys.stderr)
     else:
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(text.encode("utf-8"))  # whatever the locale
+        sys.stdout.buffer.flush()
     for name, reason in reasons.items():
         print(f"not aligned: {name}: {reason}", file=sys.stderr)
     print(f"{len(rows) - 1} words, {len(reasons)} samples not aligned", file=sys.stderr)

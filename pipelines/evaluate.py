@@ -1,4 +1,4 @@
-"""Evaluate stage: test slices and model folder → hypotheses, metrics, scores, and tables for plots.
+"""Evaluate stage: test slices and model folder -> hypotheses, metrics, scores, and tables for plots.
 
 Every test sample has a row and counts: one that could not be read has no slices, so its hypothesis is empty and all of
 its reference is deleted. References are the texts of the stores, which prepare normalised once. The validation split is
@@ -38,7 +38,7 @@ SPLITS = ("train", "validation", "test")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pipelines.evaluate", description=__doc__)
     parser.add_argument("modality", help="audio or ocr, a section of params.yaml")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes CUDA where there is one")
     arguments = parser.parse_args()
     evaluate(arguments.modality, arguments.device)
 

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", metavar="OUT", type=Path, default=Path("explanation.html"), help="the page (%(default)s)"
     )
     parser.add_argument("--start", metavar="U", type=float, help="draw from here: seconds or pixels of the file")
-    parser.add_argument("--end", metavar="U", type=float, help="… to here; default: as much as can be told apart")
+    parser.add_argument("--end", metavar="U", type=float, help="up to here; default: as much as can be told apart")
     parser.add_argument(
         "--beside",
         nargs=2,

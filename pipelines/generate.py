@@ -6,7 +6,6 @@ or a folder of language models: data/<modality>/language. The same call gives th
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,15 +83,5 @@ def _whole(least: int) -> Callable[[str], int]:
     return parse
 
 
-def _command() -> int:
-    try:
-        main()
-    except BrokenPipeError:
-        # The reader has enough, e.g. `head`. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return 0
-
-
 if __name__ == "__main__":
-    run(_command)
+    run(main)

@@ -1,4 +1,4 @@
-"""Language model stage: transcripts of the training split, and a text file if one is set → n-grams and a word list.
+"""Language model stage: transcripts of the training split, and a text file if one is set -> n-grams and a word list.
 
 With ``language.unit: none`` it writes that, and nothing else. With ``language.characters`` it learns a recurrent model
 of characters from the same texts too.

@@ -1,4 +1,4 @@
-"""Report stage: the results of a modality → one self-contained page, ``results/<modality>/report.html``."""
+"""Report stage: the results of a modality -> one self-contained page, ``results/<modality>/report.html``."""
 
 import argparse
 import sys

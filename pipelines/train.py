@@ -1,4 +1,4 @@
-"""Train stage: packed slices of the training and validation splits → model folder and learning curve."""
+"""Train stage: packed slices of the training and validation splits -> model folder and learning curve."""
 
 import argparse
 import os

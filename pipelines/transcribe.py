@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         default="confidences",
         help="of --with: characters by summed confidences, or the mean of the emissions (default: %(default)s)",
     )
-    parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes CUDA where there is one")
     parser.add_argument(
         "--batch-frames",
         metavar="N",
@@ -274,14 +274,5 @@ def _shown(path: str) -> str:
     return shown(path)
 
 
-def _command() -> int:
-    try:
-        return main()
-    except BrokenPipeError:
-        # The reader of our output has enough, e.g. `head`. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-
-
 if __name__ == "__main__":
-    run(_command)
+    run(main)

@@ -1,4 +1,4 @@
-"""Tune stage: slices of the validation split, model and language model → the decoder's settings, for the model folder.
+"""Tune stage: slices of the validation split, model and language model -> the decoder's settings, for the model folder.
 
 One pass of the network; then each alpha with each beta at the first beam width, and the best of them at the others. Of
 equal errors the smaller width, alpha and beta win. With ``decoding.rescoring`` each weight with each length bonus
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pipelines.tune", description=__doc__)
     parser.add_argument("modality", help="audio or ocr, a section of params.yaml")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, …; auto takes CUDA where there is one")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes CUDA where there is one")
     arguments = parser.parse_args()
     tune(arguments.modality, arguments.device)
 

@@ -1,5 +1,6 @@
 """Words of known transcripts: where they stand, in which file, and what happens to those that cannot be aligned."""
 
+import io
 import itertools
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from common.bundle import write_bundle
 from common.errors import GlyphoneError, SampleError
 from common.manifest import ManifestSettings, read_manifest
 from common.network import Network, NetworkSettings
+from pipelines import align
 from pipelines.align import align_table, words_of
 from pipelines.modalities import modality
 
@@ -199,3 +201,13 @@ def test_no_model_and_no_table(speech: Path) -> None:
         done = command(*arguments)
         assert done.returncode == 2 and done.stderr.startswith("error: nowhere"), done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_standard_output_is_utf_8_whatever_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "argv", ["align", "model", str(tmp_path / "table.tsv")])
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setattr(align, "align_table", lambda *_: ([["path", "text"], ["a.wav", "שלום"]], {}))
+    assert align.main() == 0
+    written.flush()
+    assert written.buffer.getvalue().decode("utf-8") == "path\ttext\na.wav\tשלום\n"

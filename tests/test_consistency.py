@@ -1,6 +1,7 @@
 """The house rules: who imports whom, what dvc.yaml says of the stages, how fast commands answer, how long files are."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -174,7 +175,14 @@ def test_help_is_quick_and_needs_no_torch(command: str) -> None:
         "    assert not end.code, end.code\n"
         "print('\\n', time.process_time(), 'torch' in sys.modules, 'cv2' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},  # a terminal or pipe that has no arrows and dashes
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
     seconds, has_torch, has_cv2 = done.stdout.split()[-3:]

@@ -89,6 +89,16 @@ def test_as_a_process() -> None:
         assert done.stderr.count("\n") == lines or code == 1
 
 
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    """As of `python -m pipelines.compare A B | head`: not a word on standard error, not even from Python's own end."""
+    text = "import sys\nfrom common.errors import run\nrun(lambda: print('x' * 200_000, flush=True))\n"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 @settings(max_examples=40)
 @given(st.sampled_from(sorted(REASONS)), st.text(max_size=30))
 def test_a_sample_s_error_crosses_process_borders(code: str, sentence: str) -> None:
