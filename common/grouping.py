@@ -1,6 +1,8 @@
 """What is said of whole groups: which samples are one (a speaker, a book), and which split a name means."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,3 +68,16 @@ def split_of_folder(path: str) -> str:
     """The split that the top folder of a relative path names (train, dev, test, …), else the empty string."""
     top, slash, _ = path.partition("/")
     return SPLIT_NAMES.get(top.lower(), "") if slash else ""
+
+
+def distinct_groups(corpora: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """The group of each sample by a name that means one group alone.
+
+    Two corpora may each have a speaker 1: the name of their corpus then stands behind, since what stands before the
+    first slash is a condition.
+    """
+    num_corpora = Counter(group for _, group in set(zip(corpora, groups, strict=True)))
+    return [
+        f"{group} ({corpus})" if num_corpora[group] > 1 else group
+        for corpus, group in zip(corpora, groups, strict=True)
+    ]

@@ -165,6 +165,7 @@ def transcribed(
     from common.calibration import calibrated, observe
     from common.decoding import in_units, readable
     from common.emissions import emissions
+    from common.grouping import distinct_groups
     from common.output import details
     from common.progress import with_progress
     from common.scoring import count_characters, count_words
@@ -175,6 +176,7 @@ def transcribed(
         return (store.slices(i) for i in range(len(store)))
 
     units = store.metadata.step * bundle.stride
+    groups = distinct_groups(store.corpora, store.groups)
     others = voters.emissions([matrices() for _ in voters.bundles]) if voters else iter(())
     for i, log_probs in enumerate(
         with_progress(emissions(bundle.network, matrices(), exact=True), len(store), progress)
@@ -185,10 +187,10 @@ def transcribed(
         reference = store.texts[i]
         if observed is not None:
             for each, into in zip((raw, hypothesis), observed, strict=True):
-                observe(each, reference, store.groups[i], into)
+                observe(each, reference, groups[i], into)
         yield {
             "id": store.ids[i],
-            "group": store.groups[i],
+            "group": groups[i],
             "reference": reference,
             "hypothesis": hypothesis.text,
             "seen_in_training": reference in seen,

@@ -22,6 +22,7 @@ from common.bundle import read_bundle, write_bundle
 from common.calibration import Calibration
 from common.errors import GlyphoneError
 from common.files import write_text
+from common.grouping import distinct_groups
 from common.network import Network, NetworkSettings
 from common.store import Store, StoreWriter
 from common.text import TextSettings, normalise
@@ -177,6 +178,37 @@ def test_metrics_count_the_errors(results):
     assert {name: part["words"]["errors"] for name, part in metrics["by_condition"].items()} == {"clean": 1, "noisy": 3}
     validation = metrics["validation"]
     assert (validation["words"]["errors"], validation["words"]["reference"]) == (1, 2)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["1", "2", "clean/1"])), max_size=12))
+def test_a_name_means_one_group(pairs):
+    """Names are equal where corpus and group are; conditions stay; what one corpus alone has keeps its name."""
+    names = distinct_groups([corpus for corpus, _ in pairs], [group for _, group in pairs])
+    for pair, name in zip(pairs, names, strict=True):
+        assert [each == name for each in names] == [each == pair for each in pairs]
+        assert name.partition("/")[0] == pair[1].partition("/")[0] or "/" not in pair[1]
+        assert name.startswith(pair[1]) and (name == pair[1]) == (len({c for c, g in pairs if g == pair[1]}) == 1)
+
+
+def test_speakers_of_two_corpora_are_two_groups(tmp_path, monkeypatch):
+    make_project(tmp_path, "greedy")
+    with StoreWriter(
+        tmp_path / "data/audio/slices/test.arrow",
+        modality="audio",
+        num_features=NUM_FEATURES,
+        step=STEP,
+        unit="s",
+        settings=SLICE_SETTINGS,
+        samples_digest="",
+    ) as store:
+        for number, corpus in enumerate(("first", "first", "second", "second")):
+            store.add(f"{corpus}/{number}", "speaker 1", "BAD", matrix_of("BAD"), corpus=corpus)
+    monkeypatch.chdir(tmp_path)
+    evaluate.evaluate("audio", "cpu")
+    metrics = json.loads(Path("results/audio/metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["groups"], metrics["interval"]["drawn_over"]) == (2, "groups")
+    assert [each["group"] for each in metrics["by_group"]] == ["speaker 1 (first)", "speaker 1 (second)"]
 
 
 def test_scores_are_a_flat_row_of_fractions(results):
