@@ -52,7 +52,8 @@ def bootstrap_interval(
         confidence: share of the draws inside the interval, in (0, 1).
 
     Returns:
-        None where there is nothing to divide by. A draw without any reference unit has no ratio and is left out.
+        None where fewer than two groups (samples) have reference units: every draw of one is the same, which would be
+        an interval of no width. A draw without any reference unit has no ratio and is left out.
     """
     drawn = _drawn((numerators, denominators), groups, num_samples, confidence, seed)
     if not len(drawn):
@@ -84,7 +85,7 @@ def bootstrap_difference(
         groups, num_samples, confidence: as of ``bootstrap_interval``, and the same draws for the same seed.
 
     Returns:
-        None where there is nothing to divide by. Exchanging first and second changes signs and nothing else.
+        None where ``bootstrap_interval`` has none. Exchanging first and second changes signs and nothing else.
     """
     drawn = _drawn((first, second, denominators), groups, num_samples, confidence, seed)
     if not len(drawn):
@@ -108,6 +109,8 @@ def _drawn(
 ) -> np.ndarray:
     """Sums of the columns over drawn groups, float64 [D, columns], without draws whose denominators (last) sum to 0.
 
+    No draw where fewer than two units have a denominator.
+
     Raises:
         GlyphoneError: a number of draws or a confidence that cannot be.
     """
@@ -116,13 +119,13 @@ def _drawn(
     if not 0 < confidence < 1:
         raise GlyphoneError(f"confidence is {confidence}, must lie between 0 and 1")
     parts = np.stack([np.asarray(column, float) for column in columns], axis=1)  # [N, columns]
-    if not len(parts) or parts[:, -1].sum() == 0:
-        return np.zeros((0, len(columns)))
     names, numbers = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) > 1:
         sums = np.zeros((len(names), len(columns)))
         np.add.at(sums, numbers, parts)
         parts = sums
+    if np.count_nonzero(parts[:, -1]) < 2:
+        return np.zeros((0, len(columns)))
     random = generator(seed, "bootstrap", "")
     num_units = len(parts)
     step = max(1, _DRAWS_AT_ONCE // num_units)

@@ -43,7 +43,7 @@ def test_a_run_does_not_differ_from_itself(samples: list, seed: int) -> None:
         assert (each.better, each.worse, each.same, each.pairs_p_value) == (0, 0, len(samples), 1.0)
         assert each.verdict == "unclear"
         if each.difference is None:
-            assert each.unit != "samples"
+            assert each.unit != "samples" or len(samples) == 1
             continue
         assert (each.difference.value, each.difference.low, each.difference.high) == (0, 0, 0)
         assert each.difference.p_value == 1
@@ -130,6 +130,21 @@ def test_a_known_improvement_is_found() -> None:
 def test_the_sign_test_is_the_exact_binomial_one(better: int, worse: int) -> None:
     expected = binomtest(better, better + worse).pvalue if better + worse else 1.0
     assert sign_test(better, worse) == pytest.approx(expected)
+
+
+def test_a_single_sample_proves_nothing() -> None:
+    found = compare(*runs_of([("g", "a b", "a c", "a b")]))
+    assert {each.verdict for each in found.measures} == {"unclear"}
+    assert found.measures[0].change == -0.5 and found.measures[0].difference is None
+    shown = view(found, 1)
+    assert shown.conclusion == "A single sample cannot tell which run errs less."
+    assert (shown.rows[0].difference, shown.rows[0].interval, shown.rows[0].p_value) == ("\u221250", "", "")
+    assert shown.remarks[-1] == "Only 1 sample: too few to draw an interval from."
+
+
+def test_few_groups_are_said_to_make_small_p_values() -> None:
+    remarks = view(compare(*runs_of([("g", "a", "b", "a"), ("h", "a", "b", "a")])), 1).remarks
+    assert remarks[-1] == "Only 2 groups: the intervals are rough, and rather too narrow, the p-values too small."
 
 
 def test_without_groups_samples_are_drawn() -> None:

@@ -22,7 +22,8 @@ class Measure:
         unit: ``words``, ``characters`` or ``samples``; a sample is an error where its text is not exactly right.
         errors: of the first run and of the second.
         reference: units of the references.
-        difference: of the pooled rates, second - first; None where there is no reference unit.
+        difference: of the pooled rates, second - first, with its interval; None where fewer than two groups or samples
+            have reference units.
         better, worse, same: samples in which the second run has fewer errors, more, as many.
         pairs_p_value: of the matched pairs alone: two-sided sign test on ``better`` and ``worse``, samples taken as
             independent. Of whole samples that is McNemar's test.
@@ -41,6 +42,11 @@ class Measure:
         """Errors a reference unit, fractions, of the first run and of the second."""
         first, second = (each / self.reference if self.reference else None for each in self.errors)
         return first, second
+
+    @property
+    def change(self) -> float | None:
+        """Of the pooled rates, second - first."""
+        return (self.errors[1] - self.errors[0]) / self.reference if self.reference else None
 
     @property
     def pairs_p_value(self) -> float:
@@ -193,7 +199,7 @@ def _measure_tree(measure: Measure) -> dict[str, Any]:
         "errors": list(measure.errors),
         "reference": measure.reference,
         "rates": list(measure.rates),
-        "difference": found and found.value,
+        "difference": measure.change,
         "low": found and found.low,
         "high": found and found.high,
         "p_value": found and found.p_value,

@@ -117,6 +117,8 @@ def conclusion(comparison: Comparison) -> str:
     unclear = [_unit(each) for each in comparison.measures if each.verdict == "unclear" and each.difference]
     if not comparison.changed:
         return "Both runs read every sample alike."
+    if not any(each.difference for each in comparison.measures):
+        return "A single sample cannot tell which run errs less."
     sentences = "; ".join(said) + "." if said else ""
     if unclear:
         sentences += f" In {_listed(unclear)} the difference may be chance: the interval holds 0."
@@ -136,7 +138,7 @@ def _row(measure: Measure, limit: float) -> Compared:
     low, high = (found.low, found.high) if found else (None, None)
     decimals = decimals_of(low, high, measure.reference)
     first, second = measure.rates
-    change = points(found.value if found else None, decimals)
+    change = points(measure.change, decimals)
     interval = f"{points(low, decimals)} to {points(high, decimals)}" if found else ""
     bar = Markup("")
     if found:
@@ -175,7 +177,7 @@ def _remarks(comparison: Comparison) -> list[str]:
         + " (judged by characters, where these tie by words).",
     ]
     num_drawn = comparison.num_groups if comparison.drawn_over == "groups" else comparison.num_samples
-    return remarks + caution(num_drawn, comparison.drawn_over)
+    return remarks + caution(num_drawn, comparison.drawn_over, with_p_values=True)
 
 
 def _changes(comparison: Comparison, change: Change, num_shown: int) -> Changes:

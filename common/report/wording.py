@@ -49,11 +49,15 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
-def caution(number: int, drawn: str) -> list[str]:
+def caution(number: int, drawn: str, with_p_values: bool = False) -> list[str]:
     """A sentence where a bootstrap draws few; ``drawn`` is groups or samples."""
     if not 0 < number < FEW_DRAWN:
         return []
-    return [f"Only {plural(number, drawn.removesuffix('s'))}: the intervals are rough, and rather too narrow."]
+    only = f"Only {plural(number, drawn.removesuffix('s'))}"
+    if number == 1:
+        return [f"{only}: too few to draw an interval from."]
+    also = ", the p-values too small" if with_p_values else ""
+    return [f"{only}: the intervals are rough, and rather too narrow{also}."]
 
 
 def duration(seconds: float | None) -> str:
