@@ -105,6 +105,14 @@ def confusions(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
+def visible(character: str) -> str:
+    """A character on its own as one can see it: by its code point what leaves no ink, a mark on a dotted circle."""
+    kind = unicodedata.category(character)
+    if kind.startswith("C") or kind in ("Zl", "Zp") or (kind == "Zs" and character != " "):
+        return f"U+{ord(character):04X}"
+    return f"\u25cc{character}" if kind.startswith("M") else character
+
+
 def one_minus_ned(reference: str, hypothesis: str) -> float:
     """1 - distance / length of the longer text in characters, ICDAR 2019's "1-N.E.D."; 1.0 for two empty texts."""
     left, right = characters(reference), characters(hypothesis)

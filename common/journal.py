@@ -146,15 +146,18 @@ class Journal:
     def _read_rows(self, lines: Sequence[bytes], written: BinaryIO) -> int:
         """Take the rows that are there in full; return the length of their progress lines."""
         num_bytes = 0
+        num_written = self.path.stat().st_size
         for line in lines:
             entry = self._parsed(line)
             try:
                 key, size, end, crc = entry["input"], entry["bytes"], entry["end"], entry["crc"]
+                if not isinstance(key, str) or not all(isinstance(each, int) for each in (size, end, crc)):
+                    raise TypeError(entry)
+                if end > num_written:
+                    break
                 data = written.read(end - self._end)
             except (KeyError, TypeError, ValueError):
                 raise self._damaged() from None
-            if len(data) < end - self._end:
-                break
             if zlib.crc32(data) != crc:
                 raise GlyphoneError(f"{self.path}: changed since it was written; name another file, or --restart")
             self._end = end
@@ -166,7 +169,7 @@ class Journal:
     def _parsed(self, line: bytes) -> dict[str, Any]:
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._damaged() from None
         if not isinstance(entry, dict):
             raise self._damaged()

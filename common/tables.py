@@ -11,6 +11,7 @@ from common.errors import GlyphoneError
 # A longer cell is a broken table (an unclosed quotation mark swallows the rest of the file), not a transcript.
 MAX_CELL_CHARACTERS = 1_000_000
 MAX_SHOWN = 300  # characters of column names in a message
+ONE_A_LINE = "each line must be one JSON object"
 JSON_LINES_SUFFIXES = (".jsonl", ".ndjson", ".json")
 csv.field_size_limit(MAX_CELL_CHARACTERS)
 
@@ -111,10 +112,11 @@ def _json_rows(path: str | Path, text: str) -> Iterator[Row]:
         where = f"{path}, line {number}"
         try:
             cells = json.loads(line)
-        except ValueError as error:
-            raise GlyphoneError(f"{where}: not JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            reason = "nested too deep" if isinstance(error, RecursionError) else error
+            raise GlyphoneError(f"{where}: not JSON: {reason}; {ONE_A_LINE}") from None
         if not isinstance(cells, dict):
-            raise GlyphoneError(f"{where}: a JSON object is needed, not {type(cells).__name__}")
+            raise GlyphoneError(f"{where}: a JSON {type(cells).__name__}; {ONE_A_LINE}")
         yield Row(cells, where)
 
 

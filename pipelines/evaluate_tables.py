@@ -56,4 +56,6 @@ def errors_table(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def _visible(character: str) -> str:
-    return {"": "∅", " ": "␣"}.get(character, character)
+    from common.edits import visible
+
+    return {"": "∅", " ": "␣"}.get(character) or visible(character)

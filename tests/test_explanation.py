@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.explanation.drawing import Heat, Lines, Symbols, Window, figure
+from common.explanation.figures import gradients
 from common.explanation.gates import trace
 from common.explanation.gradients import alone, curves, fresh, reach
 from common.explanation.page import standalone
@@ -51,6 +52,13 @@ def moved(network: Network, seed: int = 0) -> Network:
         for parameter in network.parameters():
             parameter.add_(0.4 * torch.randn_like(parameter))
     return network.eval()
+
+
+def test_gradients_that_died_or_grew_beyond_numbers_are_left_out_of_the_drawing():
+    drawn = gradients({"fine": np.array([1.0, 0.1]), "dead": np.full(2, np.nan), "grown": np.array([1.0, np.inf])})
+    assert "nan" not in drawn and "inf" not in drawn
+    assert "dead: –; grown: –" in drawn
+    ET.fromstring(str(drawn))
 
 
 @pytest.mark.parametrize("cell", CELLS)

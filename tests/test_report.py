@@ -174,6 +174,15 @@ def test_what_comes_from_data_is_text_everywhere(world: Path) -> None:
     assert "http" not in re.sub(r"http-equiv", "", source)
 
 
+def test_confusions_show_what_has_no_ink(tmp_path: Path) -> None:
+    row = rows_of(5)[0]
+    texts = {"reference": "a\u200cb\u0302", "hypothesis": "ab"}
+    counts = {"character_counts": {"substitutions": 0, "deletions": 2, "insertions": 0, "reference": 4}}
+    build(tmp_path, "ocr", [{**row, **texts, **counts}])
+    table = page_of(tmp_path, "ocr").partition('aria-label="Character confusions"')[2].partition("</table>")[0]
+    assert ">U+200C<" in table and ">\u25cc\u0302<" in table
+
+
 def test_the_policy_fits_style_and_script(world: Path) -> None:
     import base64
     import hashlib
@@ -209,7 +218,7 @@ def test_another_run_is_compared_only_where_the_settings_name_one(world: Path) -
         assert text in page.text, text
     assert sum(tag == "script" for tag, _ in page.elements) == 1
     assert source == render(gather(sources, "audio", "default", 10, 1, DECODING, run_of(HOSTILE, rows, "other")))
-    with pytest.raises(GlyphoneError, match=r"other lacks 1 of the 60 of this run"):
+    with pytest.raises(GlyphoneError, match=r"^report.compare_with: .*other lacks 1 of the 60 of this run.*or none$"):
         gather(sources, "audio", "default", 10, 1, DECODING, run_of("other", rows[1:], "other"))
 
 

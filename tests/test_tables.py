@@ -69,6 +69,13 @@ def test_aliases_give_way_to_the_name_itself(tmp_path):
         ("t.tsv", b"path\ttext\tText\na\tb\tc\n", ("line 1", "twice")),
         ("t.csv", b'path,text\na,"b\n', ("line 2", "not a table")),
         ("t.jsonl", b'{"path": "a", "text": "b"}\n{"path"\n', ("line 2", "not JSON")),
+        (
+            "t.json",
+            b'[\n  {"path": "a", "text": "b"}\n]\n',
+            ("line 1", "not JSON", "each line must be one JSON object"),
+        ),
+        ("t.json", b'[{"path": "a", "text": "b"}]', ("line 1", "a JSON list", "each line must be one JSON object")),
+        ("t.jsonl", b"[" * 100_000, ("line 1", "not JSON: nested too deep")),
         ("t.jsonl", b'["a"]\n', ("line 1", "list")),
     ],
 )

@@ -321,6 +321,36 @@ def test_cut_anywhere_a_journal_goes_on_with_whole_rows(tmp_path):
         assert (tmp_path / "out.progress").read_bytes() == account
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"bytes": 1, "crc": 0, "end": 14, "input": ["c"]}',
+        '{"bytes": [], "crc": 0, "end": 14, "input": "c"}',
+        '{"bytes": 1, "crc": 0, "end": 1e9, "input": "c"}',
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_account_is_one_line(tmp_path, line):
+    path = tmp_path / "out"
+    with Journal(path, "", {}) as journal:
+        journal.add([("a", 1, "row\n")])
+    with open(tmp_path / "out.progress", "a", encoding="utf-8") as account:
+        account.write(line + "\n")
+    with pytest.raises(GlyphoneError, match=r"out\.progress: damaged; name another file"), Journal(path, "", {}):
+        pass
+
+
+@pytest.mark.parametrize("end", [10**17, 10**30])
+def test_a_row_that_should_end_far_behind_the_file_was_cut_short(tmp_path, end):
+    path = tmp_path / "out"
+    with Journal(path, "", {}) as journal:
+        journal.add([("a", 1, "row\n")])
+    with open(tmp_path / "out.progress", "a", encoding="utf-8") as account:
+        account.write(f'{{"bytes": 1, "crc": 0, "end": {end}, "input": "c"}}\n')
+    with Journal(path, "", {}) as journal:
+        assert journal.done == {("a", 1)}
+
+
 def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
     path = tmp_path / "out"
 

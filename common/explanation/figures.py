@@ -163,26 +163,30 @@ def unit(scene: Scene, trace: Trace, number_of_unit: int, where: str, name: str)
 def gradients(curves: Mapping[str, np.ndarray]) -> Markup:
     """Norm of the gradient (log) over the slices between cause and effect; a number at each curve's end names it."""
     distance = max(len(norms) for norms in curves.values()) - 1
-    low = min(float(norms.min()) for norms in curves.values())
-    high = max(float(norms.max()) for norms in curves.values())
+    # Of a layer whose gradient died at once or grew beyond single precision there is nothing, or a part, to draw.
+    together = np.concatenate(list(curves.values()))
+    finite = together[np.isfinite(together)]
+    low, high = float(finite.min()), float(finite.max())
     marks = log_ticks(low, max(high, 1.0))
     marks = marks[:: -max(1, len(marks) // 6)][::-1]  # so that the highest stays
     plane = Plane((0, distance), (min(low, marks[0]), max(high, marks[-1])), is_log=True)
     across = [(x, f"{x:g}") for x in ticks(0, distance, 6) if x <= distance]
     up = [(y, f"{y:.0e}" if y < 0.01 else f"{y:g}") for y in marks]
     parts = [draw_axes(plane, across, up, "slices back", "gradient (log)")]
-    heights = _apart([plane.y(float(norms[-1])) for norms in curves.values()], 14)
+    ends = [next((float(each) for each in norms[::-1] if np.isfinite(each)), low) for norms in curves.values()]
+    heights = _apart([plane.y(end) for end in ends], 14)
     for place, (name, norms) in enumerate(curves.items()):
-        path = " ".join(f"{number(plane.x(k))},{number(plane.y(float(value)))}" for k, value in enumerate(norms))
+        known = [(k, float(value)) for k, value in enumerate(norms) if np.isfinite(value)]
+        path = " ".join(f"{number(plane.x(k))},{number(plane.y(value))}" for k, value in known)
         style = CURVE_STYLES[place % len(CURVE_STYLES)]
         parts.append(tag('<polyline class="curve {style}" points="{path}"/>', style=style, path=path))
         at = f'x="{WIDTH - RIGHT + 4}" y="{number(heights[place])}"'
         parts.append(tag(f'<text class="end" {at} dy="0.35em">{place + 1}<title>{{n}}</title></text>', n=name))
-    ends = "; ".join(f"{name}: {short(float(norms[-1]), 2)}" for name, norms in curves.items())
+    told = "; ".join(f"{name}: {short(float(norms[-1]), 2)}" for name, norms in curves.items())
     what = "Norm of the gradient over the number of slices it reaches back, relative to none"
     return tag(
         f'<svg class="chart gradients" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{{s}}">{{body}}</svg>',
-        s=f"{what}; {distance} slices back: {ends}",
+        s=f"{what}; {distance} slices back: {told}",
         body=Markup("").join(parts),
     )
 

@@ -33,7 +33,8 @@ def calibration_charts(metrics: Mapping[str, Any]) -> list[Chart]:
 def _sentence(kind: str, measured: Mapping[str, Any], validation: Mapping[str, Any] | None) -> str:
     share = percent(measured["right"] / measured["observations"])
     of = plural(measured["observations"], kind.removesuffix("s"))
-    sentence = f"Of {of} {share} were right. Expected calibration error {_change(measured)}"
+    error = "Expected calibration error (how far confidences are off on average)"
+    sentence = f"Of {of} {share} were right. {error}: {_change(measured)}"
     if validation and validation[kind]["observations"]:
         sentence += f"; on validation data, cross-validated, {_change(validation[kind])}"
     return sentence + "."

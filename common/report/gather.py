@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from common.comparison.compare import compare
 from common.comparison.runs import Run, run_of
+from common.errors import GlyphoneError
 from common.files import to_json
 from common.report import samples
 from common.report.charts import Bar, Curve, histogram, line_chart, stacked_bar
@@ -247,13 +248,12 @@ def _settings(sources: Sources, settings: Mapping[str, Mapping[str, Any]]) -> li
 def _comparison(sources: Sources, other: Run, seed: int) -> ComparisonView:
     """This run, B, against the other one, with as many draws as the other intervals of the page."""
     drawn = sources.metrics["interval"]
-    compared = compare(
-        other,
-        run_of("this run", sources.hypotheses, "hypotheses.jsonl"),
-        num_samples=drawn["bootstrap_samples"],
-        confidence=drawn["confidence"],
-        seed=seed,
-    )
+    this = run_of("this run", sources.hypotheses, "hypotheses.jsonl")
+    draws = {"num_samples": drawn["bootstrap_samples"], "confidence": drawn["confidence"], "seed": seed}
+    try:
+        compared = compare(other, this, **draws)
+    except GlyphoneError as error:
+        raise GlyphoneError(f"report.compare_with: {error}; name a run on the same samples, or none") from None
     return view(compared, MAX_CHANGED)
 
 

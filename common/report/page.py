@@ -7,6 +7,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from common import pages
+from common.edits import visible
 from common.report import wording
 from common.report.comparison import ComparisonView
 from common.report.content import Content
@@ -42,7 +43,7 @@ def render_comparison(view: ComparisonView) -> str:
 def _environment() -> Environment:
     environment = pages.environment(TEMPLATES, autoescape=True)
     environment.filters.update(
-        percent=wording.percent, number=wording.count, duration=wording.duration, short=wording.short
+        visible=visible, percent=wording.percent, number=wording.count, duration=wording.duration, short=wording.short
     )
     environment.globals["plural"] = wording.plural
     return environment
