@@ -2,6 +2,7 @@
 
 import io
 import stat
+import struct
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from common.errors import SampleError
 from common.paths import missing
+from ocr import pnm
 
 # A page scanned at 600 dpi has 35 megapixels. Checked in the header, before anything is unpacked.
 MAX_PIXELS = 50_000_000
@@ -22,6 +24,14 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2"}
 )
+# Formats of which OpenCV lacks kinds that Pillow has, and the modes of these.
+OPENED_BY_PILLOW = ("TIFF", "JPEG2000")
+PILLOW_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB")
+# Pillow's parsers meet hostile files with any of these.
+PILLOW_ERRORS = (
+    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, RuntimeError,
+    struct.error,
+)  # fmt: skip
 # EXIF tag and its values: what turns the stored pixels upright.
 ORIENTATION_TAG = 0x0112
 ORIENTATIONS = {
@@ -97,9 +107,7 @@ def _version(path: Path) -> tuple[int, int]:
 def _whole(path: str | Path, data: np.ndarray) -> np.ndarray:
     """The bytes of a file → grey pixels uint8 [H, W], upright."""
     image_format, orientation, white_is_zero = _check_header(data, path)
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise SampleError("unreadable", f"{path}: corrupt or truncated {image_format}")
+    pixels = _pixels(data, image_format, path)
     if pixels.size == 0:
         raise SampleError("empty_signal", f"{path}: no pixels")
     grey = _grey(_eight_bits(pixels, path))
@@ -108,6 +116,31 @@ def _whole(path: str | Path, data: np.ndarray) -> np.ndarray:
     if image_format == "TIFF":  # OpenCV turns it itself, even when asked for the unchanged image
         return grey
     return ORIENTATIONS.get(orientation, lambda image: image)(grey)
+
+
+def _pixels(data: np.ndarray, image_format: str, path: str | Path) -> np.ndarray:
+    """As they are stored: [H, W] or [H, W, C] (grey and alpha, BGR, BGRA)."""
+    try:
+        pixels = pnm.decode(data.tobytes()) if image_format == "PPM" else None
+        if pixels is None:
+            pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        if pixels is None and image_format in OPENED_BY_PILLOW:
+            pixels = _by_pillow(data, image_format)
+    except PILLOW_ERRORS as error:
+        raise SampleError("unreadable", f"{path}: corrupt or truncated {image_format}: {error}") from None
+    if pixels is None:
+        raise SampleError("unreadable", f"{path}: corrupt or truncated {image_format}")
+    return pixels
+
+
+def _by_pillow(data: np.ndarray, image_format: str) -> np.ndarray:
+    """What OpenCV lacks: TIFF of 2 and 4 bits, JPEG 2000 of grey with alpha and of CMYK. uint8 [H, W] or [H, W, 2]."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(data.tobytes()), formats=(image_format,)) as image:
+            if image.mode not in PILLOW_MODES:
+                raise ValueError(f"pixels of the kind {image.mode}, which is not read")
+            return np.asarray(image.convert("LA" if image.mode.endswith("A") else "L"))
 
 
 def cut(image: np.ndarray, box: Box, path: str | Path) -> np.ndarray:
@@ -155,12 +188,13 @@ def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int, bool]:
                 orientation = int(image.getexif().get(ORIENTATION_TAG, 1) or 1)
                 white_is_zero = isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
                 num_pictures = 1 + sum(_is_page(image, number) for number in range(1, getattr(image, "n_frames", 1)))
+                if image_format == "PPM":
+                    num_pictures = pnm.num_pictures(data.tobytes())
     except UnidentifiedImageError:
         raise SampleError("unreadable", f"{path}: not an image in one of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise SampleError("over_limit", f"{path}: more than the {MAX_PIXELS} pixels allowed") from None
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError) as error:
-        # Pillow's parsers meet hostile headers with any of these.
+    except PILLOW_ERRORS as error:
         raise SampleError("unreadable", f"{path}: broken header: {error}") from None
     if num_pictures > 1:
         raise SampleError(

@@ -219,6 +219,101 @@ def test_what_a_camera_puts_behind_a_jpeg_is_no_page(tmp_path):
     assert np.abs(read(path).astype(int) - GREY).mean() < 4
 
 
+def netpbm(kind, samples, white):
+    """A file of kind 1 to 6 of samples [H, W] or [H, W, 3]; bitmaps of 0 and 1, where 1 is black."""
+    height, width = samples.shape[:2]
+    head = f"P{kind} # made\n{width} {height}\n" + ("" if kind in (1, 4) else f"{white}\n")
+    if kind < 4:
+        return head.encode() + b" # a comment\n".join(b"%d" % value for value in samples.ravel()) + b"\n"
+    packed = np.packbits(samples, axis=1) if kind == 4 else samples.astype(np.uint8 if white < 256 else ">u2")
+    return head.encode() + packed.tobytes()
+
+
+WHITES = st.sampled_from([1, 15, 100, 254, 255, 256, 1000, 4095, 65534]) | st.integers(1, 65534)
+
+
+@given(kind=st.integers(1, 6), white=WHITES, shares=st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_a_pnm_is_as_bright_as_its_header_says(tmp_path_factory, kind, white, shares):
+    white = 1 if kind in (1, 4) else white
+    row = np.round(np.array(shares) * white).astype(int)
+    samples = np.dstack([[row, row]] * 3).reshape(2, len(shares), 3) if kind in (3, 6) else np.array([row, row])
+    path = tmp_path_factory.mktemp("pnm") / "a.pnm"
+    path.write_bytes(netpbm(kind, samples, white))
+    expected = 255 * (1 - row if kind in (1, 4) else row / white)
+    assert np.abs(read(path) - np.array([expected, expected])).max() <= 0.5
+
+
+def test_colours_of_a_pnm_and_values_beyond_its_white(tmp_path):
+    colours = np.array([[[200, 0, 0], [0, 200, 0], [0, 0, 200]]])
+    for kind in (3, 6):
+        (tmp_path / "a.ppm").write_bytes(netpbm(kind, colours, 200))
+        assert read(tmp_path / "a.ppm").tolist() == [[76, 150, 29]]
+    (tmp_path / "a.pgm").write_bytes(netpbm(5, np.array([[9, 200, 100]]), 100))
+    assert read(tmp_path / "a.pgm").tolist() == [[23, 255, 255]]
+
+
+def test_a_pnm_of_16_bits_is_as_bright_as_a_png_of_them(tmp_path):
+    """Programs that write what cameras give call 65535 white, whatever the camera fills."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.array([[1023, 100]], np.uint16))
+    (tmp_path / "a.pgm").write_bytes(netpbm(5, np.array([[1023, 100]]), 65535))
+    assert (read(tmp_path / "a.pgm") == read(tmp_path / "a.png")).all()
+
+
+@given(
+    kinds=st.lists(st.integers(1, 3), min_size=1, max_size=4) | st.lists(st.integers(4, 6), min_size=1, max_size=4),
+    white=st.sampled_from([15, 255, 1000]),
+)
+def test_pnm_one_behind_the_other_are_told(tmp_path_factory, kinds, white):
+    parts = [netpbm(kind, np.ones((3, 9, 3) if kind in (3, 6) else (3, 9), int), white) for kind in kinds]
+    path = tmp_path_factory.mktemp("pnm") / "a.pnm"
+    path.write_bytes(b"".join(parts) + b"\n")
+    if len(kinds) == 1:
+        assert read(path).shape == (3, 9)
+    else:
+        with pytest.raises(SampleError, match=f": {len(kinds)} pages or frames in one PPM, allowed is one a file"):
+            read(path)
+
+
+@given(kind=st.sampled_from([2, 3, 5, 6]), white=st.sampled_from([15, 255, 1000]), share=st.floats(0.3, 0.9))
+def test_a_truncated_pnm_is_refused(tmp_path_factory, kind, white, share):
+    content = netpbm(kind, np.ones((8, 9, 3) if kind in (3, 6) else (8, 9), int), white)
+    path = tmp_path_factory.mktemp("pnm") / "a.pnm"
+    path.write_bytes(content[: int(len(content) * share)])
+    assert reason(path) == "unreadable"
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_tiff_of_few_bits(tmp_path, bits, photometric, orientation):
+    levels = np.arange(1 << bits) * 255 // ((1 << bits) - 1)
+    stored = np.arange(1 << bits) if photometric else np.arange(1 << bits)[::-1]
+    content = np.packbits((stored[:, None] >> np.arange(bits)[::-1]) & 1).tobytes()
+    tags = {256: 1 << bits, 257: 1, 258: bits, 259: 1, 262: photometric, 273: 8, 274: orientation, 277: 1, 278: 1}
+    tags[279] = len(content)
+    listed = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    ending = struct.pack("<H", len(tags)) + listed + bytes(4)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8 + len(content)) + content + ending)
+    result = read(tmp_path / "a.tif")
+    assert result.shape == ((1, 1 << bits) if orientation == 1 else (1 << bits, 1))
+    assert result.ravel().tolist() == levels.tolist()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "CMYK"])
+def test_jpeg_2000_of_all_kinds(tmp_path, mode):
+    path = tmp_path / "a.jp2"
+    image = picture().convert("RGB").convert(mode)
+    if mode in ("LA", "RGBA"):
+        image.putalpha(Image.fromarray(np.where(np.arange(GREY.size).reshape(GREY.shape) % 2, 255, 0).astype(np.uint8)))
+    image.save(path, "JPEG2000", irreversible=False)
+    expected = GREY.astype(int)
+    if mode in ("LA", "RGBA"):
+        expected = np.where(np.arange(GREY.size).reshape(GREY.shape) % 2, expected, 255)
+    assert np.abs(read(path) - expected).max() <= 1
+    path.write_bytes(path.read_bytes()[:200])
+    assert reason(path) == "unreadable"
+
+
 def test_one_pixel(tmp_path):
     assert read(save(tmp_path / "a.png", Image.new("L", (1, 1), 77))).tolist() == [[77]]
 
@@ -282,7 +377,7 @@ def test_decompression_bomb_is_refused_by_its_header(tmp_path):
 
 
 @settings(max_examples=80)
-@given(data=st.data(), name=st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"]))
+@given(data=st.data(), name=st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000"]))
 def test_damaged_files_end_in_pixels_or_a_reason(tmp_path_factory, data, name):
     buffer = io.BytesIO()
     picture().save(buffer, name)
