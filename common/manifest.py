@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from common.corpus_files import files_below
 from common.errors import GlyphoneError
 from common.grouping import checked_pattern, file_groups, group_of, split_name, split_of_folder
 from common.samples import Rejection, Sample
@@ -166,7 +167,8 @@ def _manifest_samples(settings: ManifestSettings, root: Path) -> Iterator[tuple[
 def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) -> Iterator[Sample | Rejection]:
     """Samples of a tree: each file with one of the suffixes and a transcript beside it, in the order of their paths.
 
-    A file with a transcript and another suffix (``a.m4a``, ``a.heic``) is rejected: it would be missed by nobody.
+    A file with a transcript and another suffix (``a.m4a``, ``a.heic``) is rejected: it would be missed by nobody. So is
+    a transcript without a file (no_file).
 
     Raises:
         GlyphoneError: no such folder, no such file in it, or none has a transcript: then surely the settings are
@@ -174,11 +176,7 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     """
     if not root.is_dir():
         raise GlyphoneError(f"{root}: no such folder")
-    all_files = sorted(
-        file.relative_to(root).as_posix()
-        for file in root.rglob("*")
-        if file.is_file() and not file.name.startswith(".")
-    )
+    all_files = files_below(root)
     files = [file for file in all_files if Path(file).suffix.lower() in suffixes]
     if not files:
         raise GlyphoneError(f"{root}: no files in it that end in {', '.join(sorted(suffixes))}")
@@ -188,12 +186,23 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     if not any(sample.text for sample in samples):
         raise GlyphoneError(f"{root}: none of {len(files)} files has a transcript *{settings.text_suffix} beside it")
     yield from samples
+    yield from _unread(settings.text_suffix, root, files, all_files, suffixes)
+
+
+def _unread(
+    text_suffix: str, root: Path, files: Sequence[str], all_files: Sequence[str], suffixes: frozenset[str]
+) -> Iterator[Rejection]:
+    """Rejections of files that have a transcript and are not read, and of transcripts without a file."""
     # Notes on a file that is read (a.json beside a.wav) are passed over.
     known = {Path(file).with_suffix("") for file in files}
+    others = [each for each in all_files if not each.endswith(text_suffix)]
+    of_something = {Path(each).with_suffix("").as_posix() for each in others} | set(others)
     for file in all_files:
-        if Path(file).suffix.lower() in suffixes or file.endswith(settings.text_suffix):
+        if file.endswith(text_suffix) and file.removesuffix(text_suffix) not in of_something:
+            yield Rejection(file, "prepare", "no_file", f"{file}: no file beside it that it is the transcript of")
+        if Path(file).suffix.lower() in suffixes or file.endswith(text_suffix):
             continue
-        if Path(file).with_suffix("") not in known and transcript_beside(root / file, settings.text_suffix):
+        if Path(file).with_suffix("") not in known and transcript_beside(root / file, text_suffix):
             sentence = f"{file}: it has a transcript, but no ending that is read: {', '.join(sorted(suffixes))}"
             yield Rejection(file, "prepare", "unreadable", sentence)
 

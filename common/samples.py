@@ -21,6 +21,7 @@ REASONS = {
     "missing_file": "the file does not exist",
     "outside_corpus": "the path leads out of the corpus folder",
     "no_transcript": "it is not transcribed",
+    "no_file": "there is a transcript, and nothing that it is of",
     "empty_text": "the transcript is empty after normalisation",
     "too_few_slices": "fewer slices than the transcript needs (repeats count double)",
     "too_long": "longer than the limit of the settings",
@@ -32,6 +33,9 @@ REASONS = {
     "over_limit": "larger than the safety limit",
     "not_finite": "its slices hold NaN or infinity",
 }
+
+# Of what is no sample yet, and so is none that a share of rejected ones could count.
+NO_SAMPLES = {"no_transcript": "are not transcribed and left out", "no_file": "are transcripts of nothing"}
 
 SYNTHESIS = "synthesis:"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from common.doctor import examine, write_findings
 from common.errors import GlyphoneError, SampleError, run
 from common.mapping import map_ordered
-from common.samples import SPLITS, Rejection, Sample, check_rejected_share, write_rejections, write_samples
+from common.samples import NO_SAMPLES, SPLITS, Rejection, Sample, check_rejected_share, write_rejections, write_samples
 from common.splitting import limit_training, split_corpus
 from common.text import TextSettings, normalise
 from pipelines import settings
@@ -146,8 +146,7 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     refused: list[Rejection] = []
     listed = _samples(read_corpora(front, chosen.corpora, roots, seed), refused)
     samples, raw_texts, rejections = usable(listed, chosen.text)
-    untranscribed = [each for each in refused if each.code == "no_transcript"]
-    rejections += [each for each in refused if each.code != "no_transcript"]
+    rejections += [each for each in refused if each.code not in NO_SAMPLES]
     num_all = len(samples) + len(rejections)
 
     files = [sample for sample in samples if not sample.is_synthetic]
@@ -182,10 +181,12 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     for each in findings:
         if each.severity == "error":  # a training would be in vain; the others stand in the report
             print(f"{name}: {each.code}: {each.sentence}. {each.advice}", file=sys.stderr, flush=True)
-    if untranscribed:
-        first = f"the first is {untranscribed[0].sentence}; {folder / 'rejected.jsonl'} names all"
-        print(f"{name}: {len(untranscribed)} are not transcribed and left out, {first}", file=sys.stderr, flush=True)
-    write_rejections(folder / "rejected.jsonl", [*rejections, *untranscribed])
+    for code, what in NO_SAMPLES.items():
+        if some := [each for each in refused if each.code == code]:
+            first = f"the first is {some[0].sentence}; {folder / 'rejected.jsonl'} names all"
+            print(f"{name}: {len(some)} {what}, {first}", file=sys.stderr, flush=True)
+    no_samples = [each for each in refused if each.code in NO_SAMPLES]
+    write_rejections(folder / "rejected.jsonl", [*rejections, *no_samples])
     write_findings(folder / "findings.json", findings)
     check_rejected_share(rejections, num_all, chosen.prepare.max_rejected, folder / "rejected.jsonl")
     check_leaks(samples, digests)

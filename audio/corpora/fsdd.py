@@ -3,14 +3,15 @@
 import re
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
-from audio.reading import MEMBER
+from audio.reading import MEMBER, SUFFIXES
+from common.corpus_files import is_hidden
 from common.errors import GlyphoneError
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_/]+)_(?P<index>\d+)\.(wav|flac)$")
@@ -29,7 +30,7 @@ class FSDDSettings(BaseModel):
     test_speaker: str = ""
 
 
-def read(settings: FSDDSettings, root: Path, seed: int) -> Iterator[Sample]:
+def read(settings: FSDDSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """Samples in the order of their names.
 
     With ``test_speaker`` the group is the speaker, that one is the test set, the speaker that follows in the alphabet
@@ -37,10 +38,13 @@ def read(settings: FSDDSettings, root: Path, seed: int) -> Iterator[Sample]:
     validation, the rest train; then speakers stand in all of them, so the group is the speaker's share of a split,
     ``george/test``, and figures say nothing about new speakers.
 
+    Recordings whose name tells no digit are rejected (no_transcript).
+
     Raises:
         GlyphoneError: no recordings there, or an unknown speaker.
     """
-    found = sorted((match["digit"], match["speaker"], int(match["index"]), path) for match, path in _recordings(root))
+    recordings = [(NAME.match(name), path) for name, path in _recordings(root)]
+    found = sorted((match["digit"], match["speaker"], int(match["index"]), path) for match, path in recordings if match)
     if not found:
         raise GlyphoneError(f"{root}: FSDD has recordings/0_george_0.wav …, in the folder or in a zip; none is there")
     speakers = sorted({speaker for _, speaker, _, _ in found})
@@ -51,6 +55,8 @@ def read(settings: FSDDSettings, root: Path, seed: int) -> Iterator[Sample]:
         group = speaker if settings.test_speaker else f"{speaker}/{split}"
         name = f"{digit}_{speaker}_{index}"
         yield Sample(id=name, path=path, text=DIGITS[int(digit)], group=group, split=split, licence=LICENCE)
+    for path in sorted(path for match, path in recordings if not match):
+        yield Rejection(path, "prepare", "no_transcript", f"{path}: its name is not DIGIT_SPEAKER_NUMBER.wav")
 
 
 def _split(test_speaker: str, speakers: list[str], speaker: str, index: int) -> str:
@@ -60,16 +66,16 @@ def _split(test_speaker: str, speakers: list[str], speaker: str, index: int) -> 
     return "test" if index in OFFICIAL_TEST else "validation" if index in VALIDATION else "train"
 
 
-def _recordings(root: Path) -> Iterator[tuple[re.Match[str], str]]:
-    """Matches of the names, and paths, of all recordings; loose files go before an archive."""
+def _recordings(root: Path) -> list[tuple[str, str]]:
+    """Names and paths of all recordings; loose files go before an archive."""
     folder = root / "recordings"
     if folder.is_dir():
         names = [(file.name, f"recordings/{file.name}") for file in folder.iterdir()]
     else:
         names = [entry for archive in sorted(root.glob("*.zip")) for entry in _members(archive)]
-    for name, path in names:
-        if match := NAME.match(name):
-            yield match, path
+    return [
+        (name, path) for name, path in names if PurePosixPath(name).suffix.lower() in SUFFIXES and not is_hidden(name)
+    ]
 
 
 def _members(archive: Path) -> list[tuple[str, str]]:

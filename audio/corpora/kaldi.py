@@ -1,6 +1,6 @@
 """A Kaldi data folder: ``text`` and ``wav.scp``, perhaps ``utt2spk`` and ``segments``."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from common.errors import GlyphoneError
 from common.manifest import relative_path
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import read_text
 
 
@@ -23,8 +23,10 @@ class KaldiSettings(BaseModel):
     test: str = ""
 
 
-def read(settings: KaldiSettings, root: Path, seed: int) -> Iterator[Sample]:
+def read(settings: KaldiSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """Samples in the order of ``text``; the group is the speaker, or the recording where there is no ``utt2spk``.
+
+    Utterances without a text, and recordings without a segment, are rejected (no_transcript).
 
     Paths in ``wav.scp`` are relative to the root; absolute ones must lead into it.
 
@@ -37,11 +39,12 @@ def read(settings: KaldiSettings, root: Path, seed: int) -> Iterator[Sample]:
         yield from _data_folder(root, root / name, "" if alone else split)
 
 
-def _data_folder(root: Path, folder: Path, split: str) -> Iterator[Sample]:
+def _data_folder(root: Path, folder: Path, split: str) -> Iterator[Sample | Rejection]:
     recordings = _pairs(folder / "wav.scp")
     speakers = _pairs(folder / "utt2spk") if (folder / "utt2spk").is_file() else None
     segments = _pairs(folder / "segments") if (folder / "segments").is_file() else None
-    for utterance, (text, where) in _pairs(folder / "text").items():
+    texts = _pairs(folder / "text")
+    for utterance, (text, where) in texts.items():
         recording, start, end = _segment(utterance, where, segments)
         if recording not in recordings:
             raise GlyphoneError(f"{where}: {recording!r} has no line in {folder / 'wav.scp'}")
@@ -57,6 +60,17 @@ def _data_folder(root: Path, folder: Path, split: str) -> Iterator[Sample]:
             start=start,
             end=end,
         )
+    yield from _without(texts, "text", recordings if segments is None else segments, split)
+    if segments is not None:
+        cut = {recording for value, _ in segments.values() for recording in value.split()[:1]}
+        yield from _without(cut, "segments", recordings, split)
+
+
+def _without(known: Collection[str], file: str, entries: dict[str, tuple[str, str]], split: str) -> Iterator[Rejection]:
+    """A rejection for each of the entries that a file of the data folder has no line of."""
+    for key, (_, where) in entries.items():
+        if key not in known:
+            yield Rejection(key, "prepare", "no_transcript", f"{where}: {key!r} has no line in {file}", split)
 
 
 def _pairs(path: Path) -> dict[str, tuple[str, str]]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from audio import reading
+from common.corpus_files import is_hidden, with_untranscribed
 from common.errors import GlyphoneError
 from common.modality import Archive, CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import read_text
 
 LICENCE = "CC-BY-4.0"
@@ -38,8 +40,10 @@ class LibriSpeechSettings(BaseModel):
     test: list[str] = ["test-clean", "test-other"]
 
 
-def read(settings: LibriSpeechSettings, root: Path, seed: int) -> Iterator[Sample]:
+def read(settings: LibriSpeechSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """Samples of the folders that are there, in the order of the settings; the group is the speaker.
+
+    Sound files in them without a line in the transcript of their chapter are rejected (no_transcript).
 
     Raises:
         GlyphoneError: none of the folders is there, or a line of a transcript is not ``ID TEXT``.
@@ -50,8 +54,14 @@ def read(settings: LibriSpeechSettings, root: Path, seed: int) -> Iterator[Sampl
     if not present:
         raise GlyphoneError(f"{base}: none of the folders {', '.join(name for _, name in folders)} is there")
     for split, folder in present:
-        for transcript in sorted(folder.glob("*/*/*.trans.txt")):
-            yield from _chapter(root, transcript, split)
+        samples = (
+            sample
+            for transcript in sorted(folder.glob("*/*/*.trans.txt"))
+            if not is_hidden(transcript.relative_to(root).as_posix())
+            for sample in _chapter(root, transcript, split)
+        )
+        why = "no line of a SPEAKER-CHAPTER.trans.txt beside it"
+        yield from with_untranscribed(samples, root, reading.SUFFIXES, why, folder.relative_to(root).as_posix())
 
 
 def missing(settings: LibriSpeechSettings, root: Path) -> list[Archive]:

@@ -1,6 +1,6 @@
 """Text lines of ALTO XML (libraries, kraken, Tesseract), cut from the pictures of the pages by their boxes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -11,7 +11,7 @@ from common.grouping import group_of
 from common.modality import CorpusReader
 from common.samples import Rejection, Sample
 from ocr import xml
-from ocr.corpora.page_xml import BEYOND_PX, PagesSettings, image_path, no_outline, on_page, pages, stated_size
+from ocr.corpora.page_xml import BEYOND_PX, PagesSettings, image_path, no_outline, on_page, pages, stated_size, unnamed
 
 # Units of ALTO, none is pixels, each with how far a line may run over the edge of the page: tenths of a millimetre and
 # 1200ths of an inch as far as pixels at 300 dpi. How many pixels they are, the size of the page and its picture say.
@@ -30,12 +30,14 @@ class AltoSettings(PagesSettings):
 def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
 
-    Lines without a place, as those that have a baseline alone, are rejected (no_outline).
+    Lines without a place, as those that have a baseline alone, are rejected (no_outline), and so are
+    pictures that no file names (no_transcript).
 
     Raises:
         GlyphoneError: no file, XML that is broken or dangerous, an unknown unit, one other than pixels without the size
             of the page, a wrong number.
     """
+    named_pictures: set[str] = set()
     for file in pages(settings, root):
         tree = xml.parse(file)
         if tree.tag != "alto":
@@ -47,11 +49,8 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample | Rej
         path = image_path(named.strip() or file.with_suffix(settings.image_suffix).name, file, root)
         name = file.relative_to(root).as_posix()
         lines = [(page, line) for page in tree.iter("Page") for line in page.iter("TextLine")]
-        numbers = sorted({page.get("PHYSICAL_IMG_NR") or "" for page, _ in lines})
-        if len(numbers) > 1:  # as of a many-page TIFF, of which the first picture would stand for all
-            raise GlyphoneError(
-                f"{file}: lines of {len(numbers)} pictures, PHYSICAL_IMG_NR {', '.join(numbers)}; write a file for each"
-            )
+        _check_one_picture([page for page in tree.iter("Page") if next(page.iter("TextLine"), None) is not None], file)
+        named_pictures.add(path)
         for number, (page, line) in enumerate(lines):
             line_id = line.get("ID") or str(number)
             if not any(map(line.get, PLACE)):
@@ -73,6 +72,21 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample | Rej
                 box=on_page((left, top, left + width, top + height), size, UNITS[unit]),
                 page_size=size if all(size) else None,
             )
+    yield from unnamed(settings, root, named_pictures)
+
+
+def _check_one_picture(pages: Sequence[Element], file: Path) -> None:
+    """Refuse a file whose pages are of several pictures, as of a many-page TIFF: the first would stand for all.
+
+    The standard asks every page for its PHYSICAL_IMG_NR; two pages of one number are of one picture. Where a number is
+    missing beside other pages nobody knows.
+    """
+    numbers = sorted({page.get("PHYSICAL_IMG_NR") or "none" for page in pages})
+    if len(pages) > 1 and (len(numbers) > 1 or "none" in numbers):
+        raise GlyphoneError(
+            f"{file}: {len(pages)} pages with lines, PHYSICAL_IMG_NR {', '.join(numbers)}, and one picture that is "
+            "named; write a file for each"
+        )
 
 
 def _text(line: Element) -> str:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from common.corpus_files import with_untranscribed
 from common.errors import GlyphoneError
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import read_table
+from ocr.reading import SUFFIXES
 
 HOLD_OUT_EVERY = 5
 
@@ -23,8 +25,15 @@ class FrakturSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def read(settings: FrakturSettings, root: Path, seed: int) -> Iterator[Sample]:
-    """List the samples; the group is the volume. Raises GlyphoneError: a missing table, column or volume."""
+def read(settings: FrakturSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
+    """List the samples, and reject pictures without a row; the group is the volume.
+
+    Raises GlyphoneError: a missing table, column or volume.
+    """
+    yield from with_untranscribed(_samples(root), root, SUFFIXES, "lines.tsv has no row of it")
+
+
+def _samples(root: Path) -> Iterator[Sample]:
     splits = split_volumes([row["volume"] for row in read_table(root / "volumes.tsv", required=("volume",))])
     for row in read_table(root / "lines.tsv", required=("id", "path", "text", "volume")):
         if row["volume"] not in splits:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from common.corpus_files import is_hidden, with_untranscribed
 from common.errors import GlyphoneError
 from common.manifest import split_name
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import read_text
+from ocr.reading import SUFFIXES
 
 # The text stands between the first and the last quotation mark; quotation marks within are escaped by a backslash.
 LINE = re.compile(r'\s*(?P<path>[^,]+?)\s*,\s*"(?P<text>.*)"\s*')
@@ -32,12 +34,29 @@ class IcdarSettings(BaseModel):
         return split_name(value)
 
 
-def read(settings: IcdarSettings, root: Path, seed: int) -> Iterator[Sample]:
+def read(settings: IcdarSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """List the samples. The source pictures of words are not published: each word is its own group.
+
+    Pictures beside the list, or below, that neither it nor another one beside it names are rejected (no_transcript).
 
     Raises:
         GlyphoneError: the list is missing, or a line of it is not of the form.
     """
+    folder = Path(settings.list).parent
+    others = {
+        (folder / match["path"]).as_posix()
+        for table in (root / folder).glob("*.txt")
+        if table.is_file() and not is_hidden(table.name)
+        for line in table.read_text("utf-8-sig", errors="replace").splitlines()
+        if (match := LINE.fullmatch(line))
+    }
+    why = f"no line of {settings.list}"
+    for each in with_untranscribed(_samples(settings, root), root, SUFFIXES, why, folder.as_posix()):
+        if isinstance(each, Sample) or each.id not in others:
+            yield each
+
+
+def _samples(settings: IcdarSettings, root: Path) -> Iterator[Sample]:
     table = root / settings.list
     folder = Path(settings.list).parent
     for number, line in enumerate(read_text(table).split("\n"), 1):

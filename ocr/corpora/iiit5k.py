@@ -15,10 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.corpus_files import with_untranscribed
 from common.errors import GlyphoneError
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import read_table
+from ocr.reading import SUFFIXES
 
 LICENCE = "research only (none stated; cite Mishra et al. 2012)"
 ALIASES = {"source": "source_image"}
@@ -32,8 +34,12 @@ class Iiit5kSettings(BaseModel):
     validation_every: int = Field(8, ge=2, le=1000)
 
 
-def read(settings: Iiit5kSettings, root: Path, seed: int) -> Iterator[Sample]:
-    """List the samples. Raises GlyphoneError when neither layout is there."""
+def read(settings: Iiit5kSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
+    """List the samples, and reject pictures that no table names. Raises GlyphoneError when neither layout is there."""
+    yield from with_untranscribed(_samples(settings, root), root, SUFFIXES, "no table has a row of it")
+
+
+def _samples(settings: Iiit5kSettings, root: Path) -> Iterator[Sample]:
     rows = {split: list(_rows(root, split)) for split in ("train", "test")}
     sources = sorted({row["source"] for row in rows["train"]}, key=_number)
     validation = set(sources[settings.validation_every - 1 :: settings.validation_every])

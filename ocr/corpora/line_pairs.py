@@ -6,6 +6,7 @@ A tree without any ``.gt.txt`` is read with ``name.txt``; in one that has some, 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from common.corpus_files import files_below
 from common.errors import GlyphoneError
 from common.grouping import file_groups, group_of, split_of_folder
 from common.manifest import FolderSettings
@@ -41,33 +42,32 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample 
     """
     if not root.is_dir():
         raise GlyphoneError(f"{root}: no such folder")
+    files = files_below(root)
     suffixes = dict.fromkeys((settings.text_suffix, settings.other_text_suffix))
     for suffix in suffixes:
-        transcripts = [file for file in root.rglob(f"*{suffix}") if not file.name.startswith(".")]
-        if transcripts:
+        if transcripts := [file for file in files if file.endswith(suffix)]:
             break
     else:
         raise GlyphoneError(f"{root}: no transcripts *{' or *'.join(suffixes)}")
-    transcripts.sort(key=lambda file: file.relative_to(root).as_posix())
     samples = [_sample(settings, root, transcript, suffix) for transcript in transcripts]
     yield from samples if settings.group_pattern else file_groups(samples)
-    yield from _untranscribed(settings, root, suffix, [sample.id for sample in samples])
+    yield from _untranscribed(settings, files, suffix, [sample.id for sample in samples])
 
 
-def _sample(settings: LinePairsSettings, root: Path, transcript: Path, suffix: str) -> Sample:
-    stem = transcript.relative_to(root).as_posix().removesuffix(suffix)
+def _sample(settings: LinePairsSettings, root: Path, transcript: str, suffix: str) -> Sample:
+    stem = transcript.removesuffix(suffix)
     path = _image_of(stem, root, settings.versions)
     return Sample(
         id=stem,
         path=path,
-        text=read_text(transcript).strip(),
+        text=read_text(root / transcript).strip(),
         group=group_of(path, settings.group_pattern),
         split=split_of_folder(stem) if settings.splits_from_folders else "",
     )
 
 
 def _untranscribed(
-    settings: LinePairsSettings, root: Path, suffix: str, transcribed: Sequence[str]
+    settings: LinePairsSettings, files: Sequence[str], suffix: str, transcribed: Sequence[str]
 ) -> Iterator[Rejection]:
     """A rejection a line without a transcript, whatever the number of its pictures.
 
@@ -78,10 +78,7 @@ def _untranscribed(
     known = {*transcribed, *(_line(stem, endings) for stem in transcribed)}
     known |= {PurePosixPath(stem).parent.as_posix() for stem in transcribed}
     first: dict[str, str] = {}
-    files = (file.relative_to(root) for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    for path in sorted(files):
-        if any(part.startswith(".") for part in path.parts):
-            continue
+    for path in sorted(path for file in files if (path := PurePosixPath(file)).suffix.lower() in SUFFIXES):
         *names, _ = path.name.split(".")
         stems = [path.with_name(".".join(names[:end])).as_posix() for end in range(1, len(names) + 1)]
         if known.isdisjoint(stems):

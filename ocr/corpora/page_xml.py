@@ -1,18 +1,20 @@
 """Text lines of PAGE XML (PRImA, Transkribus, eScriptorium), cut from the pictures of the pages by their boxes."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from common.corpus_files import files_below, is_hidden
 from common.errors import GlyphoneError
 from common.grouping import checked_pattern, group_of
 from common.modality import CorpusReader
 from common.samples import Rejection, Sample
 from ocr import xml
+from ocr.corpora.line_pairs import VERSIONS
 from ocr.page_size import Size
-from ocr.reading import Box
+from ocr.reading import SUFFIXES, Box
 
 # How far outlines may run over the right and the lower edge of the page: much less than a letter is wide.
 BEYOND_PX = 5
@@ -48,17 +50,20 @@ class PagesSettings(BaseModel):
 def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
 
-    Lines without a polygon, as those that have a baseline alone, are rejected (no_outline).
+    Lines without a polygon, as those that have a baseline alone, are rejected (no_outline), and so are pictures
+    that no file names (no_transcript).
 
     Raises:
         GlyphoneError: no file, XML that is broken or dangerous, a wrong number.
     """
+    named_pictures: set[str] = set()
     for file in pages(settings, root):
         tree = xml.parse(file)
         page = next(tree.iter("Page"), None)
         if page is None:
             raise GlyphoneError(f"{file}: no Page element: not PAGE XML; the setting files can leave it out")
         path = image_path(page.get("imageFilename") or "", file, root)
+        named_pictures.add(path)
         size = stated_size(page.get("imageWidth"), page.get("imageHeight"), file)
         name = file.relative_to(root).as_posix()
         for number, line in enumerate(page.iter("TextLine")):
@@ -76,14 +81,38 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample | Re
                 box=on_page(box, size),
                 page_size=size if all(size) else None,
             )
+    yield from unnamed(settings, root, named_pictures)
 
 
 def pages(settings: PagesSettings, root: Path) -> list[Path]:
     """The XML files under root, sorted, without hidden ones. Raises GlyphoneError when there are none."""
-    files = sorted(file for file in root.glob(settings.files) if file.is_file() and not file.name.startswith("."))
+    files = sorted(
+        file
+        for file in root.glob(settings.files)
+        if file.is_file() and not is_hidden(file.relative_to(root).as_posix())
+    )
     if not files:
         raise GlyphoneError(f"{root}: no files {settings.files}")
     return files
+
+
+def unnamed(settings: PagesSettings, root: Path, named: Collection[str]) -> Iterator[Rejection]:
+    """A rejection (no_transcript) for each picture that no file names, in the folders of those that some name.
+
+    A binarised version beside its picture is the same page once more.
+    """
+    folders = {PurePosixPath(path).parent for path in named}
+    known = {_page_name(PurePosixPath(path)) for path in named}
+    for path in map(PurePosixPath, files_below(root)):
+        if path.suffix.lower() in SUFFIXES and path.parent in folders and _page_name(path) not in known:
+            sentence = f"{path}: none of the files {settings.files} names it"
+            yield Rejection(str(path), "prepare", "no_transcript", sentence)
+
+
+def _page_name(path: PurePosixPath) -> PurePosixPath:
+    """A picture's path without its ending and that of a version."""
+    stem = path.with_suffix("")
+    return stem.with_suffix("") if stem.suffix in VERSIONS else stem
 
 
 def image_path(name: str, file: Path, root: Path) -> str:

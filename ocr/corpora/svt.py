@@ -9,11 +9,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from common.corpus_files import with_untranscribed
 from common.errors import GlyphoneError
 from common.modality import CorpusReader
-from common.samples import Sample
+from common.samples import Rejection, Sample
 from common.tables import read_table
 from ocr import xml
+from ocr.reading import SUFFIXES
 
 LICENCE = "research only (none stated; cite Wang et al. 2011)"
 
@@ -24,8 +26,15 @@ class SvtSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def read(settings: SvtSettings, root: Path, seed: int) -> Iterator[Sample]:
-    """List the samples; the group is the source picture. Raises GlyphoneError when neither layout is there."""
+def read(settings: SvtSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
+    """List the samples, and reject pictures that no table names; the group is the source picture.
+
+    Raises GlyphoneError when neither layout is there.
+    """
+    yield from with_untranscribed(_samples(root), root, SUFFIXES, "neither train nor test names it")
+
+
+def _samples(root: Path) -> Iterator[Sample]:
     found = False
     for split in ("train", "test"):
         table, tree = root / f"{split}.tsv", root / f"{split}.xml"
