@@ -124,12 +124,15 @@ def _settings(options: argparse.Namespace) -> "AdaptationSettings":
 
 def _read(recogniser: "Recogniser", arguments: Sequence[str]) -> tuple[dict[str, "np.ndarray"], dict[str, str]]:
     """Slices of each file, by path, and the reasons of those that cannot be read."""
+    from common.output import shown
     from common.progress import with_progress
     from pipelines.inputs import STANDARD_INPUT, find_files
     from pipelines.recogniser import reason_of
 
     listed = map(os.fsdecode, sys.stdin.buffer) if STANDARD_INPUT in arguments else ()
-    paths, reasons = find_files(arguments, recogniser.modality.suffixes, listed)
+    paths, reasons, passed_over = found = find_files(arguments, recogniser.modality.suffixes, listed)
+    if passed_over:
+        print(shown(found.sentence()), file=sys.stderr)
     matrices = {}
     for path in with_progress(paths, len(paths), "read", "file"):
         try:

@@ -2,15 +2,40 @@
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 STANDARD_INPUT = "-"
+MOST_ENDINGS = 8  # that a message names
 
 
-def find_files(
-    arguments: Iterable[str], suffixes: Collection[str], listed: Iterable[str] = ()
-) -> tuple[list[str], dict[str, str]]:
+class Found(NamedTuple):
+    """What arguments name.
+
+    Attributes:
+        paths: each once.
+        reasons: what cannot be read or does not exist, path → reason.
+        passed_over: files of folders that were not taken, by their ending in lower case; "" for none.
+    """
+
+    paths: list[str]
+    reasons: dict[str, str]
+    passed_over: Counter[str]
+
+    def sentence(self) -> str:
+        """On the files that were passed over; empty where none were."""
+        if not self.passed_over:
+            return ""
+        kinds = sorted(self.passed_over.items(), key=lambda pair: (-pair[1], pair[0]))
+        shown = [f"{ending or 'without an ending'} ({count})" for ending, count in kinds[:MOST_ENDINGS]]
+        more = f" and {len(kinds) - MOST_ENDINGS} more" if len(kinds) > MOST_ENDINGS else ""
+        what = f"{self.passed_over.total()} files in folders are passed over for their endings"
+        return f"{what}: {', '.join(shown)}{more}; one that is named itself is tried"
+
+
+def find_files(arguments: Iterable[str], suffixes: Collection[str], listed: Iterable[str] = ()) -> Found:
     """Find the files that arguments name, each once, in the order of the arguments; those of a folder by path.
 
     A file that is named is taken whatever it is called; from a folder, at any depth, those with one of the suffixes,
@@ -21,10 +46,8 @@ def find_files(
         arguments: files, folders, globs; ``-`` stands for the lines of ``listed``, files or folders.
         suffixes: lower-case file endings, e.g. ``.wav``; letter case in file names makes no difference.
         listed: lines of standard input, line ends included; `find -print0` ends its paths with NUL instead.
-
-    Returns:
-        The paths; and what cannot be read or does not exist, path → reason.
     """
+    passed_over: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     paths: dict[str, str] = {}  # ./a.wav and a.wav are one file
     for argument in arguments:
@@ -37,9 +60,9 @@ def find_files(
         else:
             named = [argument]
         for name in named:
-            for path in _expanded(name, suffixes, reasons):
+            for path in _expanded(name, suffixes, reasons, passed_over):
                 paths.setdefault(os.path.abspath(path), path)  # noqa: PTH100  (as bytes that are no text, too)
-    return list(paths.values()), reasons
+    return Found(list(paths.values()), reasons, passed_over)
 
 
 def _names(listed: Iterable[str]) -> list[str]:
@@ -50,7 +73,9 @@ def _names(listed: Iterable[str]) -> list[str]:
     return [name for line in lines if (name := line.rstrip("\r\n").removeprefix("\ufeff"))]
 
 
-def _expanded(name: str, suffixes: Collection[str], reasons: dict[str, str]) -> Iterator[str]:
+def _expanded(
+    name: str, suffixes: Collection[str], reasons: dict[str, str], passed_over: Counter[str]
+) -> Iterator[str]:
     if not os.path.isdir(name):  # noqa: PTH112  (Path would raise for a name that is too long)
         yield name  # if it does not exist, reading it says so
         return
@@ -61,8 +86,10 @@ def _expanded(name: str, suffixes: Collection[str], reasons: dict[str, str]) -> 
     num_files = 0
     for folder, folders, files in os.walk(name, onerror=note):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
-        for file in sorted(files):
-            if Path(file).suffix.lower() in suffixes and not file.startswith("."):
+        for file in sorted(file for file in files if not file.startswith(".")):
+            if (ending := Path(file).suffix.lower()) not in suffixes:
+                passed_over[ending] += 1
+            else:
                 num_files += 1
                 yield os.path.join(folder, file)  # noqa: PTH118  (Path would drop a leading ./)
     if not num_files and name not in reasons:

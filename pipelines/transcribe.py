@@ -55,9 +55,12 @@ def _with_model(options: argparse.Namespace, voter_folders: list[Path]) -> int:
         if (other := _modality_of(folder, read_json, "--with")) != name:
             raise GlyphoneError(f"--with {voter}: a model of modality {other!r}, the first argument is of {name!r}")
     listed = map(os.fsdecode, sys.stdin.buffer) if STANDARD_INPUT in options.paths else ()
-    paths, reasons = find_files(options.paths, modality(name).suffixes, listed)
+    found = find_files(options.paths, modality(name).suffixes, listed)
+    paths, reasons = found.paths, found.reasons
     if not paths and not reasons:
         raise GlyphoneError("no files named: give files, folders, globs, or - and a list on standard input")
+    if found.passed_over and not options.quiet:
+        print(_shown(found.sentence()), file=sys.stderr)
     with _output(options, voter_folders, modality(name).unit, paths) as output:
         todo = output.todo(paths)
         if len(todo) < len(paths) and not options.quiet:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from common.journal import Journal
 from common.network import Network, NetworkSettings
 from common.output import FORMATS, csv_cell, shown
 from pipelines import transcribe
-from pipelines.inputs import find_files
+from pipelines.inputs import Found, find_files
 from pipelines.recogniser import Recogniser
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -177,23 +178,40 @@ def test_bad_files_are_named_and_the_others_transcribed(model, sounds, tmp_path)
 
 
 def test_folders_globs_and_lists(sounds, tmp_path):
-    all_paths, reasons = find_files([str(sounds)], MODALITY.suffixes)
+    all_paths, reasons, passed_over = find_files([str(sounds)], MODALITY.suffixes)
+    assert passed_over == {".txt": 1}
     assert not reasons
     assert [Path(path).name for path in all_paths] == [f"{n:02d}.wav" for n in range(11)] + ["11.WAV"]
     assert find_files([str(sounds / "**" / "*.WAV")], MODALITY.suffixes)[0] == [str(sounds / "deep" / "er" / "11.WAV")]
     lines = ["a.wav\r\n", "\n", f"{sounds}\n", "b c.wav"]
-    listed, reasons = find_files(["z.wav", "-", "a.wav"], MODALITY.suffixes, lines)
+    listed, reasons, _ = find_files(["z.wav", "-", "a.wav"], MODALITY.suffixes, lines)
     assert listed == ["z.wav", "a.wav", *all_paths, "b c.wav"] and not reasons
     # `find -print0`, and a list that an editor gave a byte order mark
-    assert find_files(["-"], (), ["\ufeffa.wav\0b\n", "b.wav\0"]) == (["a.wav", "b\nb.wav"], {})
-    assert find_files(["./a.wav", "a.wav", "b/../a.wav", str(Path.cwd() / "a.wav")], ()) == (["./a.wav"], {})
-    assert find_files(["x" * 5000], ()) == (["x" * 5000], {})
+    assert find_files(["-"], (), ["\ufeffa.wav\0b\n", "b.wav\0"]) == (["a.wav", "b\nb.wav"], {}, {})
+    assert find_files(["./a.wav", "a.wav", "b/../a.wav", str(Path.cwd() / "a.wav")], ()) == (["./a.wav"], {}, {})
+    assert find_files(["x" * 5000], ()) == (["x" * 5000], {}, {})
     odd = tmp_path / "take [1].wav"
     odd.touch()
-    assert find_files([str(odd)], MODALITY.suffixes) == ([str(odd)], {})
+    assert find_files([str(odd)], MODALITY.suffixes) == ([str(odd)], {}, {})
     (tmp_path / "none").mkdir()
-    paths, reasons = find_files([str(tmp_path / "none"), str(tmp_path / "no*pe")], MODALITY.suffixes)
+    paths, reasons, _ = find_files([str(tmp_path / "none"), str(tmp_path / "no*pe")], MODALITY.suffixes)
     assert paths == [] and set(reasons) == {str(tmp_path / "none"), str(tmp_path / "no*pe")}
+
+
+def test_files_of_a_folder_that_are_passed_over_are_told(model, sounds, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.caf", "deep/b.CAF", "deep/list", "c.m4a", ".hidden", "._a.wav"):
+        (folder / name).touch()
+    shutil.copy(sounds / "00.wav", folder / "deep" / "d.wav")
+    arguments = [str(model), str(folder), str(sounds / "notes.txt"), "-o", str(tmp_path / "out.txt"), "--restart"]
+    transcribe.main(arguments)
+    told = "4 files in folders are passed over for their endings: .caf (2), without an ending (1), .m4a (1)"
+    assert f"{told}; one that is named itself is tried\n" in capsys.readouterr().err
+    transcribe.main([*arguments, "--quiet"])
+    assert "passed over" not in capsys.readouterr().err
+    many = Found([], {}, Counter({f".{letter}": 1 for letter in "abcdefghijk"}))
+    assert ".h (1) and 3 more; " in many.sentence()
 
 
 def test_goes_on_where_it_stopped(model, sounds, tmp_path, capfd):
