@@ -135,6 +135,27 @@ def test_a_voice_that_is_half_understood_is_understood(trained: Network) -> None
     assert all(torch.equal(tensor, weights[name]) for name, tensor in adapted.network.state_dict().items())
 
 
+def test_the_weights_hang_on_samples_and_seed_alone(trained: Network) -> None:
+    """Not on random numbers drawn before, nor on the number of threads, nor on what stands in freed memory."""
+    ids, _, matrices = stranger(12)
+    settings = AdaptationSettings(rounds=2, epochs=1, learning_rate=3e-3)
+    decoder = Decoder(Alphabet("abc"), DecodingSettings())
+    num_threads = torch.get_num_threads()
+    found = []
+    try:
+        for number, left_behind in ((1, 0.0), (2, math.nan)):
+            torch.manual_seed(number)
+            torch.set_num_threads(number)
+            freed = [torch.full((2**size,), left_behind) for size in range(4, 18) for _ in range(8)]
+            del freed
+            adapted = self_train(trained, Alphabet("abc"), decoder, ids, matrices, noisy, settings, 1)
+            found.append(adapted.network.state_dict())
+    finally:
+        torch.set_num_threads(num_threads)
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())
+    assert any(not torch.equal(tensor, trained.state_dict()[name]) for name, tensor in found[0].items())
+
+
 def test_nothing_to_learn_leaves_the_weights_as_they_are(trained: Network) -> None:
     decoder = Decoder(Alphabet("abc"), DecodingSettings())
     _, _, matrices = stranger(3)
