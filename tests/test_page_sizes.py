@@ -100,7 +100,7 @@ def test_alto_of_several_pictures_is_refused(tmp_path: Path) -> None:
     start, end = page.index("<Page"), page.index("</Layout>")
     second = page[start:end].replace('IMG_NR="1"', 'IMG_NR="2"')
     (tmp_path / "page1.xml").write_text(page[:end] + second + page[end:], encoding="utf-8")
-    with pytest.raises(GlyphoneError, match=r"page1\.xml: lines of 2 pictures, PHYSICAL_IMG_NR 1, 2"):
+    with pytest.raises(GlyphoneError, match=r"page1\.xml: 2 pages with lines, PHYSICAL_IMG_NR 1, 2, "):
         list(MODALITY.corpora["alto"].read(MODALITY.corpora["alto"].Settings(), tmp_path, 1))
 
 
