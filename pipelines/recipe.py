@@ -117,7 +117,10 @@ def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
     for key, name, entry in folders_needed(tree):
         root, reader = str(entry.get("root") or ""), str(entry.get("reader"))
         if not root:
-            raise GlyphoneError(f"{key}.root: the folder of the corpus is needed: set it, or call with --root FOLDER")
+            raise GlyphoneError(
+                f"{key}.root: the folder of the corpus is needed: set it, or call with --root FOLDER "
+                "(make: ROOT=FOLDER)"
+            )
         readers = modality(name).corpora if name in MODULES else {}
         missing = readers[reader].missing if reader in readers else None
         if download and missing:
@@ -126,7 +129,7 @@ def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
             for archive in missing(own, find_root(root) or download_folder(root)):
                 print(f"{key}: fetching {archive.url} to {archive.folder}", file=sys.stderr)
                 fetch(archive.url, archive.sha256, archive.folder, archive.member)
-        hint = "or call with --download" if missing else ""
+        hint = "or call with --download (make: DOWNLOAD=1)" if missing else ""
         if download and not missing:
             hint = f"or fetch it by hand: no checked download is known for {reader}"
         folder = resolve_root(root, f"{key}.root", hint)

@@ -166,7 +166,7 @@ def test_root_points_to_a_folder_or_a_table(workspace: Path, tmp_path: Path) -> 
     ("arguments", "words"),
     [
         (["nobody"], "recipe 'nobody': there are default, mine, own"),
-        (["own"], "toy.corpora.0.root: the folder of the corpus is needed: set it, or call with --root"),
+        (["own"], "root: the folder of the corpus is needed: set it, or call with --root FOLDER (make: ROOT=FOLDER)"),
         (["own", "--root", "/no/such"], "--root /no/such: there is no such folder"),
         (["default", "--root", "corpus"], "it has none"),
     ],

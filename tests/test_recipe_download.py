@@ -94,7 +94,7 @@ def test_recipe_checks_its_settings_before_it_downloads(mirror: Server) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["librispeech"], "or call with --download"),
+    (["librispeech"], r"or call with --download \(make: DOWNLOAD=1\)"),
     (["an4", "--download"], "or fetch it by hand: no checked download is known for an4"),
 ])  # fmt: skip
 def test_missing_corpus_says_whether_it_can_be_fetched(mirror: Server, arguments: list[str], words: str) -> None:
