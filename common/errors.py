@@ -3,7 +3,14 @@
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
+
+# With another Python than that of .venv nearly every command would end in a traceback.
+MISSING_PACKAGE = (
+    "call the command as .venv/bin/python (`make setup` makes it); requirements/transcribe.txt is enough to "
+    "transcribe, requirements/base.txt is needed for all else"
+)
 
 
 class GlyphoneError(Exception):
@@ -48,6 +55,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a command: user errors become one line and exit 2, Ctrl-C becomes exit 130, bugs keep their traceback.
 
     A reader of standard output that has enough, as `head` has, is no error: exit 141, as of a shell's own commands.
+    A package that is not installed is an error that a user can mend, too.
     """
     try:
         code = main()
@@ -61,6 +69,11 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         if error.filename is None and error.errno is None:
             raise
         fail(error)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if not package or Path(__file__).resolve().parent.parent.joinpath(package).exists():
+            raise  # a module of our own: a bug
+        fail(GlyphoneError(f"{sys.executable} has no package {package}: {MISSING_PACKAGE}"))
     except KeyboardInterrupt:
         print("interrupted: start the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None

@@ -76,6 +76,17 @@ def test_a_bug_keeps_its_traceback(error: Exception) -> None:
     assert caught.value is error
 
 
+def test_a_missing_package_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ends(ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"), capsys)
+    assert code == 2 and said.count("\n") == 1
+    assert said.startswith(f"error: {sys.executable} has no package torch: call the command as .venv/bin/python")
+
+
+@pytest.mark.parametrize("name", ["common.nothing", "pipelines", None])
+def test_a_missing_module_of_our_own_keeps_its_traceback(name: str | None) -> None:
+    test_a_bug_keeps_its_traceback(ModuleNotFoundError("no such module", name=name))
+
+
 def test_as_a_process() -> None:
     for raised, code, lines in (
         ("GlyphoneError('no')", 2, 1),
