@@ -21,10 +21,10 @@ _PARTED = "\0"
 
 
 def choose_format(name: str | None, output: Path | None, unit: str) -> str:
-    """The format that is meant: named, else by the ending of the output, else ``txt``.
+    """The format that is meant: named, else by the ending of the output, ``txt`` where it has none.
 
     Raises:
-        GlyphoneError: no such format for places in this unit, or several with that ending.
+        GlyphoneError: no such format for places in this unit, none or several with that ending.
     """
     writers = WRITERS.get(unit, {})
     formats = [*FORMATS, *writers]
@@ -39,6 +39,8 @@ def choose_format(name: str | None, output: Path | None, unit: str) -> str:
     fitting = [each for each in formats if ending in endings[each]]
     if len(fitting) > 1:
         raise GlyphoneError(f"{output}: may be {' or '.join(fitting)}; say which with -f")
+    if ending and not fitting:
+        raise GlyphoneError(f"{output}: no format ends in {ending!r}; say which with -f: {', '.join(formats)}")
     return fitting[0] if fitting else "txt"
 
 

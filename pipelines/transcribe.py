@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write to this file or folder, and go on there; -: standard output",
     )
     parser.add_argument(
-        "-f", "--format", type=str.lower, help="of the list above; default: the ending of OUT, else txt"
+        "-f", "--format", type=str.lower, help="of the list above; default: the ending of OUT, txt without one"
     )
     parser.add_argument("--engine", choices=ENGINES, help="decoder; default: the model's own, as tuned")
     parser.add_argument("--beam-width", metavar="W", type=_positive, help="of the beam engines; default: as tuned")

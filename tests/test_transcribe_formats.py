@@ -11,14 +11,18 @@ import pytest
 import soundfile
 import srt
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.bundle import write_bundle
 from common.calibration import Scale
 from common.errors import GlyphoneError
 from common.network import Network, NetworkSettings
+from common.output import FORMATS
 from common.writers import WRITERS, Transcript
 from pipelines import outputs, transcribe
 from pipelines.modalities import modality
+from pipelines.outputs import choose_format
 from pipelines.recogniser import Recogniser
 
 RATE_HZ = 8000
@@ -222,6 +226,22 @@ def test_what_is_refused(model, sounds, tmp_path):
     (tmp_path / "out" / "one.srt").mkdir(parents=True)
     with pytest.raises(GlyphoneError, match=r"one\.srt: cannot be written"):
         call(model, sounds / "one.wav", "-f", "srt", "-o", tmp_path / "out", "--restart")
+
+
+@given(
+    st.sampled_from(["s", "px"]),
+    st.sampled_from(["json", "xml", "html", "srt", "TextGrid", "hocr", "md", "txt", "CSV"]),
+)
+def test_an_ending_says_the_format_or_is_refused(unit, ending):
+    formats = {*FORMATS, *WRITERS[unit]}
+    output = Path(f"out.{ending}")
+    if ending.lower() in formats:
+        assert choose_format(None, output, unit) == ending.lower()
+    else:
+        with pytest.raises(GlyphoneError, match=rf"out\.{ending}: .*say which with -f"):
+            choose_format(None, output, unit)
+    assert choose_format("csv", output, unit) == "csv"
+    assert choose_format(None, Path("out"), unit) == choose_format(None, None, unit) == "txt"
 
 
 def test_confidences_are_those_of_the_calibrated_model(model, sounds, tmp_path):
