@@ -87,7 +87,11 @@ def read_table(
             if column not in named:
                 found = ", ".join(map(repr, row)) or "nothing"
                 found = found if len(found) <= MAX_SHOWN else f"{found[: MAX_SHOWN - 1]}…"
-                raise GlyphoneError(f"{row.where}: no column {column!r}; found {found}")
+                names = [alias for alias, meant in (aliases or {}).items() if meant == column]
+                also = f"; it may also be called {', '.join(names)}" if names else ""
+                if renamed is not None:
+                    also += ", or what the setting columns says"
+                raise GlyphoneError(f"{row.where}: no column {column!r}; found {found}{also}")
         if not row.is_header:
             yield named
 
