@@ -6,10 +6,13 @@ of characters from the same texts too.
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from common.errors import GlyphoneError, run
+
+MAX_SHOWN = 10  # characters in a message
 
 
 def main() -> None:
@@ -36,12 +39,18 @@ def learn_language(name: str) -> None:
             if sample.split in texts:  # test texts teach nothing
                 texts[sample.split].append(sample.text)
 
+    known = set().union(*texts["train"])
+    unknown: Counter[str] = Counter()  # of the text file, by the lines that hold them
+
     def all_texts() -> Iterator[str]:
         yield from texts["train"]
         if language.text:
+            unknown.clear()  # a second walk is for the character model
             path = find_file(language.text, f"{name}.language.text")
             for line in lines_of(path):
-                yield normalise(line, chosen.text)
+                text = normalise(line, chosen.text)
+                unknown.update(set(text) - known)
+                yield text
 
     for file in CHARACTER_FILES:  # as ``learn`` does with its own files: nothing of earlier settings stays
         (folder / file).unlink(missing_ok=True)
@@ -60,6 +69,19 @@ def learn_language(name: str) -> None:
 
         held_out = texts["validation"]
         write_character_model(name, folder, [*all_texts()], held_out, language, chosen.text, chosen.seed)
+    if unknown:
+        print(f"{name}.language.text: {_sentence(unknown)}", file=sys.stderr)
+
+
+def _sentence(unknown: Counter[str]) -> str:
+    """Other quotation marks, or another script, make of a text file words that no transcript can ever have."""
+    most = sorted(unknown, key=lambda each: (-unknown[each], each))
+    shown = ", ".join(f"{each!r} in {unknown[each]}" for each in most[:MAX_SHOWN])
+    more = f" and {len(most) - MAX_SHOWN} more" if len(most) > MAX_SHOWN else ""
+    return (
+        f"no training transcript has these characters, so no word with them is ever read: {shown}{more} of its lines; "
+        "map them with text.replace, or leave such lines out"
+    )
 
 
 def lines_of(path: Path) -> Iterator[str]:

@@ -98,6 +98,21 @@ def test_a_text_file_teaches_too(project):
         learn_language("audio")
 
 
+@pytest.mark.parametrize("unit", ["word", "char"])
+def test_characters_of_a_text_file_that_no_transcript_has_are_told(project, capsys, unit):
+    folder = project(f"{{unit: {unit}, order: 2, text: more.txt}}")
+    (folder / "more.txt").write_text("dad’s cab\nzoo’s\nbad\n", encoding="utf-8")
+    learn_language("audio")
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("audio.language.text: ")]
+    assert len(told) == 1 and "'S' in 2, '’' in 2, 'O' in 1, 'Z' in 1 of its lines; map them" in told[0]
+    (folder / "more.txt").write_text("".join(map(chr, range(0x430, 0x430 + 12))), encoding="utf-8")
+    learn_language("audio")
+    assert "'Й' in 1 and 2 more of its lines" in capsys.readouterr().err
+    (folder / "more.txt").write_text("dab cab\n", encoding="utf-8")
+    learn_language("audio")
+    assert "language.text" not in capsys.readouterr().err
+
+
 def test_a_changed_text_file_changes_the_settings(project, monkeypatch):
     folder = project()
     write_text(folder / "more.txt", "A\n")
