@@ -227,6 +227,7 @@ def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | D
 
     recogniser = Recogniser.load(options.model, options.device, _decoding(options), options.voters, options.voting)
     reasons: dict[str, str] = {}
+    num_written = num_empty = 0
     # Closed where writing fails or a user interrupts: the bar gives way to the message.
     with closing(_followed(recogniser.transcribe_all(paths, options.batch_frames), len(paths), options)) as results:
         for result in results:
@@ -236,8 +237,12 @@ def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | D
                     tqdm.write(f"{_shown(result.path)}: {result.reason}", file=sys.stderr)
                 continue
             output.add(result)
+            num_written += 1
+            num_empty += not result.hypothesis.text
             if options.verify and (difference := _difference(recogniser, result)):
                 reasons[result.path] = difference
+    if num_empty == num_written > 1:
+        print(f"none of {num_written} files gave a text; the model's report shows what it is worth", file=sys.stderr)
     return reasons
 
 

@@ -214,6 +214,15 @@ def test_files_of_a_folder_that_are_passed_over_are_told(model, sounds, tmp_path
     assert ".h (1) and 3 more; " in many.sentence()
 
 
+def test_a_model_that_reads_nothing_is_told(model, tmp_path, capsys):
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(RATE_HZ, np.int16), RATE_HZ)
+    assert transcribe.main([str(model), str(tmp_path), "--quiet"]) == 0
+    assert "none of 2 files gave a text" in capsys.readouterr().err
+    assert transcribe.main([str(model), str(tmp_path / "a.wav"), "--quiet"]) == 0
+    assert "gave a text" not in capsys.readouterr().err  # a single pause is nothing to wonder at
+
+
 def test_goes_on_where_it_stopped(model, sounds, tmp_path, capfd):
     whole, output = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     assert transcribe.main([str(model), str(sounds), "-o", str(whole), "--quiet"]) == 0
