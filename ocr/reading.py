@@ -25,7 +25,8 @@ SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2"}
 )
 # Formats of which OpenCV lacks kinds that Pillow has, and the modes of these.
-OPENED_BY_PILLOW = ("TIFF", "JPEG2000")
+OPENED_BY_PILLOW = ("TIFF", "JPEG2000", "PPM")
+OPENCV_WHITES = (None, 255, 65_535)  # of PNM; it passes over others that a header names
 PILLOW_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB")
 # Pillow's parsers meet hostile files with any of these.
 PILLOW_ERRORS = (
@@ -121,9 +122,9 @@ def _whole(path: str | Path, data: np.ndarray) -> np.ndarray:
 def _pixels(data: np.ndarray, image_format: str, path: str | Path) -> np.ndarray:
     """As they are stored: [H, W] or [H, W, C] (grey and alpha, BGR, BGRA)."""
     try:
-        pixels = pnm.decode(data.tobytes()) if image_format == "PPM" else None
-        if pixels is None:
-            pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        if image_format == "PPM" and pnm.white(data.tobytes()) not in OPENCV_WHITES:
+            return _by_pillow(data, image_format)
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if pixels is None and image_format in OPENED_BY_PILLOW:
             pixels = _by_pillow(data, image_format)
     except PILLOW_ERRORS as error:
@@ -134,10 +135,16 @@ def _pixels(data: np.ndarray, image_format: str, path: str | Path) -> np.ndarray
 
 
 def _by_pillow(data: np.ndarray, image_format: str) -> np.ndarray:
-    """What OpenCV lacks: TIFF of 2 and 4 bits, JPEG 2000 of grey with alpha and of CMYK. uint8 [H, W] or [H, W, 2]."""
+    """What OpenCV lacks: TIFF of 2 and 4 bits, JPEG 2000 of grey with alpha and of CMYK, whites of PNM, plain PNM.
+
+    Returns:
+        uint8 [H, W] or [H, W, 2].
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data.tobytes()), formats=(image_format,)) as image:
+            if image_format == "PPM" and image.mode == "I":  # Pillow has made 65535 of its white
+                return ((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8)
             if image.mode not in PILLOW_MODES:
                 raise ValueError(f"pixels of the kind {image.mode}, which is not read")
             return np.asarray(image.convert("LA" if image.mode.endswith("A") else "L"))
