@@ -90,17 +90,21 @@ class Speller:
         return network.state_dict()
 
 
+def store_writer(folder, split, settings=SLICE_SETTINGS):
+    return StoreWriter(
+        folder / "data" / "audio" / "slices" / f"{split}.arrow",
+        modality="audio",
+        num_features=NUM_FEATURES,
+        step=STEP,
+        unit="s",
+        settings=settings,
+        samples_digest="",
+    )
+
+
 def write_stores(folder, settings=SLICE_SETTINGS, test=TEST):
     for split, samples in (("train", TRAIN), ("validation", VALIDATION), ("test", test)):
-        with StoreWriter(
-            folder / "data" / "audio" / "slices" / f"{split}.arrow",
-            modality="audio",
-            num_features=NUM_FEATURES,
-            step=STEP,
-            unit="s",
-            settings=settings,
-            samples_digest="",
-        ) as store:
+        with store_writer(folder, split, settings) as store:
             for id, group, reference, said in samples:
                 store.add(id, group, normalise(reference, TextSettings(case="upper")), matrix_of(said))
 
@@ -193,15 +197,7 @@ def test_a_name_means_one_group(pairs):
 
 def test_speakers_of_two_corpora_are_two_groups(tmp_path, monkeypatch):
     make_project(tmp_path, "greedy")
-    with StoreWriter(
-        tmp_path / "data/audio/slices/test.arrow",
-        modality="audio",
-        num_features=NUM_FEATURES,
-        step=STEP,
-        unit="s",
-        settings=SLICE_SETTINGS,
-        samples_digest="",
-    ) as store:
+    with store_writer(tmp_path, "test") as store:
         for number, corpus in enumerate(("first", "first", "second", "second")):
             store.add(f"{corpus}/{number}", "speaker 1", "BAD", matrix_of("BAD"), corpus=corpus)
     monkeypatch.chdir(tmp_path)
