@@ -84,6 +84,22 @@ def test_the_scan_and_the_equations_agree_in_every_gradient(kind, zoneout):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("zoneout", [0.0, 0.2])
+def test_no_gradient_shares_memory_with_another(kind, zoneout):
+    """Clipping and accumulation change gradients in place: what is shared would be changed twice."""
+    made = layer(kind, options=LayerOptions(zoneout=zoneout))
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    made(x, torch.tensor([5, 3])).sum().backward()
+    names = [name for name, _ in made.named_parameters()]
+    whole = {name: parameter.grad.clone() for name, parameter in made.named_parameters()}
+    for changed in names:
+        made.get_parameter(changed).grad.add_(1)
+        for name in names:
+            assert torch.equal(made.get_parameter(name).grad, whole[name] + (name == changed)), (changed, name)
+        made.get_parameter(changed).grad.copy_(whole[changed])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_differences(kind):
     """gradcheck, peepholes and first states included; relu away from its corner."""
     made, lengths = layer(kind, num_inputs=2, num_hidden=2, bidirectional=False), torch.tensor([3, 2])

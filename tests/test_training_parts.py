@@ -51,6 +51,12 @@ def outcome(network: Network, batch: Batch, part_slices: int) -> dict[str, torch
     return result | dict(network.named_buffers())
 
 
+def check_alike(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, name=name: name + text)
+
+
 CELLS = [{"cell": "lstm"}, {"cell": "gru_reset_before", "zoneout": 0.2, "recurrent_dropout": 0.2}, {"convolutions": ()}]
 
 
@@ -59,10 +65,7 @@ CELLS = [{"cell": "lstm"}, {"cell": "gru_reset_before", "zoneout": 0.2, "recurre
 @settings(max_examples=5)
 def test_parts_give_the_step_of_the_whole_batch(more, lengths, part_slices):
     network, batch = make_network(**more), make_batch(lengths)
-    whole, parts = outcome(network, batch, 0), outcome(network, batch, part_slices)
-    assert whole.keys() == parts.keys()
-    for name, value in whole.items():
-        torch.testing.assert_close(parts[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, name=name: name + text)
+    check_alike(outcome(network, batch, part_slices), outcome(network, batch, 0))
 
 
 def test_a_transformer_draws_other_numbers_for_each_part():

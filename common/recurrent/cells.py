@@ -120,11 +120,18 @@ def input_weights(kind: str, directions: list[nn.Module]) -> InputWeights:
         return InputWeights(weight, None)
     if not isinstance(directions[0], nn.RNNBase):
         return InputWeights(weight, _stack(directions, "bias").flatten())
-    recurrent = _stack(directions, "bias_hh")
+    # Added before they are stacked: behind a stack, gradients of both would be views of one piece of memory, and what
+    # scales or accumulates them in place would do it twice.
+    return InputWeights(weight, torch.cat([_bias(kind, each) for each in directions]))
+
+
+def _bias(kind: str, direction: nn.Module) -> Tensor:
+    """[G · H] of one of torch's cells, what is added to the input's part."""
+    recurrent = _parameter(direction, "bias_hh")
     if kind == "gru":  # the candidate's recurrent bias stands within its reset gate
-        num_hidden = recurrent.shape[1] // 3
-        recurrent = torch.cat([recurrent[:, : 2 * num_hidden], torch.zeros_like(recurrent[:, :num_hidden])], 1)
-    return InputWeights(weight, (_stack(directions, "bias_ih") + recurrent).flatten())
+        num_hidden = len(recurrent) // 3
+        recurrent = torch.cat([recurrent[: 2 * num_hidden], torch.zeros_like(recurrent[:num_hidden])])
+    return _parameter(direction, "bias_ih") + recurrent
 
 
 def input_part(x: Tensor, weights: InputWeights, num_directions: int) -> Tensor:
