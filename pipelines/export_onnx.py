@@ -11,8 +11,6 @@ from pathlib import Path
 
 from common.errors import GlyphoneError, run
 
-LARGEST_DIFFERENCE = 1e-4
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
@@ -45,7 +43,7 @@ def export(model: Path, file: Path) -> tuple[int, float]:
     from common.archive import unpacked
     from common.bundle import read_bundle, read_description
     from common.export.onnx_model import metadata_of, onnx_model
-    from common.export.parity import difference
+    from common.export.parity import differences
     from common.files import write_bytes
     from common.network_settings import NetworkSettings
 
@@ -53,14 +51,14 @@ def export(model: Path, file: Path) -> tuple[int, float]:
         bundle = read_bundle(folder)
         settings = NetworkSettings(**read_description(folder)["network"])
     data = onnx_model(bundle.network, settings, metadata_of(bundle)).SerializeToString(deterministic=True)
-    largest = difference(bundle.network, data)
-    if not largest <= LARGEST_DIFFERENCE:
+    found = differences(bundle.network, data)
+    if not found.exported <= found.allowed:
         raise GlyphoneError(
-            f"{model}: exported log-probabilities differ from the network's by {largest:.1e}, allowed is "
-            f"{LARGEST_DIFFERENCE:.0e}: the network has a part that the export does not know"
+            f"{model}: exported log-probabilities differ from the network's by {found.exported:.1e}, allowed is "
+            f"{found.allowed:.0e}: the network has a part that the export does not know"
         )
     write_bytes(file, data)
-    return len(data), largest
+    return len(data), found.exported
 
 
 if __name__ == "__main__":

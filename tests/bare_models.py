@@ -11,6 +11,7 @@ from pipelines.modalities import modality
 
 SYMBOLS = list(" abcdefg")
 NETWORK = {"convolutions": [{"channels": 4, "stride": [2, 2]}], "num_layers": 1, "num_hidden": 12}
+STEEPNESS = 30  # of the head: enough to write many different letters
 SUMMARY = {
     "corpora": {"mine": {"samples": 7, "licence": "CC BY 4.0"}, "voices": {"samples": 3, "licence": ""}},
     "samples_digest": "0" * 64,
@@ -28,14 +29,14 @@ SUMMARY = {
 
 
 def random_bundle(folder: Path, name: str) -> Path:
-    """Write a bundle whose weights are steep enough to write many different letters; return its folder."""
+    """Write a bundle with random weights; return its folder."""
     torch.manual_seed(3)
     room = modality(name)
     slice_settings = room.SliceSettings()
     num_features = room.num_features(slice_settings)
     settings = NetworkSettings.model_validate(NETWORK)
     network = Network(settings, num_features, len(SYMBOLS) + 1)
-    network.head.weight.data *= 30
+    network.head.weight.data *= STEEPNESS
     description = {
         "modality": name,
         "alphabet": SYMBOLS,
