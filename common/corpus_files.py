@@ -4,8 +4,9 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from common.errors import GlyphoneError
+from common.errors import GlyphoneError, SampleError
 from common.samples import Rejection, Sample
+from common.tables import read_text
 
 
 def files_below(root: Path, folder: str = "") -> list[str]:
@@ -23,6 +24,18 @@ def files_below(root: Path, folder: str = "") -> list[str]:
         here = Path(path)
         files += [here / name for name in names if not is_hidden(name) and (here / name).is_file()]
     return sorted(file.relative_to(root).as_posix() for file in files)
+
+
+def transcript_in(file: Path) -> str:
+    """Text of a file that transcribes one sample, without blanks around it.
+
+    Raises:
+        SampleError: bad_transcript, where it is no text; the line is named.
+    """
+    try:
+        return read_text(file).strip()
+    except GlyphoneError as error:
+        raise SampleError("bad_transcript", str(error)) from None
 
 
 def is_hidden(path: str) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from common.corpus_files import files_below
-from common.errors import GlyphoneError
+from common.corpus_files import files_below, transcript_in
+from common.errors import GlyphoneError, SampleError
 from common.grouping import checked_pattern, file_groups, group_of, split_name, split_of_folder
 from common.samples import Rejection, Sample
-from common.tables import Row, read_table, read_text
+from common.tables import Row, read_table
 
 ALIASES = {
     "key": "id", "utt": "id", "utt_id": "id", "name": "id",
@@ -168,7 +168,7 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     """Samples of a tree: each file with one of the suffixes and a transcript beside it, in the order of their paths.
 
     A file with a transcript and another suffix (``a.m4a``, ``a.heic``) is rejected: it would be missed by nobody. So is
-    a transcript without a file (no_file).
+    a transcript without a file (no_file), and a file whose transcript is no text (bad_transcript).
 
     Raises:
         GlyphoneError: no such folder, no such file in it, or none has a transcript: then surely the settings are
@@ -180,12 +180,17 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     files = [file for file in all_files if Path(file).suffix.lower() in suffixes]
     if not files:
         raise GlyphoneError(f"{root}: no files in it that end in {', '.join(sorted(suffixes))}")
-    samples = [_folder_sample(settings, root, file) for file in files]
+    listed = [_folder_sample(settings, root, file) for file in files]
+    samples = [each for each in listed if isinstance(each, Sample)]
+    refused = [each for each in listed if isinstance(each, Rejection)]
     if not settings.group_pattern:
         samples = file_groups(samples)
     if not any(sample.text for sample in samples):
-        raise GlyphoneError(f"{root}: none of {len(files)} files has a transcript *{settings.text_suffix} beside it")
+        why = f"; {len(refused)} cannot be read, as {refused[0].sentence}" if refused else ""
+        wanted = f"a transcript *{settings.text_suffix} beside it"
+        raise GlyphoneError(f"{root}: none of {len(files)} files has {wanted}{why}")
     yield from samples
+    yield from refused
     yield from _unread(settings.text_suffix, root, files, all_files, suffixes)
 
 
@@ -202,27 +207,28 @@ def _unread(
             yield Rejection(file, "prepare", "no_file", f"{file}: no file beside it that it is the transcript of")
         if Path(file).suffix.lower() in suffixes or file.endswith(text_suffix):
             continue
-        if Path(file).with_suffix("") not in known and transcript_beside(root / file, text_suffix):
+        if Path(file).with_suffix("") not in known and _transcript_file(root / file, text_suffix):
             sentence = f"{file}: it has a transcript, but no ending that is read: {', '.join(sorted(suffixes))}"
             yield Rejection(file, "prepare", "unreadable", sentence)
 
 
-def transcript_beside(file: Path, text_suffix: str) -> str:
-    """Text of ``a.txt`` or ``a.png.txt`` beside ``a.png``; the empty string where there is neither."""
+def _transcript_file(file: Path, text_suffix: str) -> Path | None:
+    """``a.txt`` or ``a.png.txt`` beside ``a.png``; None where there is neither."""
     for candidate in (file.with_name(file.stem + text_suffix), file.with_name(file.name + text_suffix)):
         if candidate.is_file() and candidate != file:
-            return read_text(candidate).strip()
-    return ""
+            return candidate
+    return None
 
 
-def _folder_sample(settings: FolderSettings, root: Path, path: str) -> Sample:
-    return Sample(
-        id=path,
-        path=path,
-        text=transcript_beside(root / path, settings.text_suffix),
-        group=group_of(path, settings.group_pattern),
-        split=split_of_folder(path) if settings.splits_from_folders else "",
-    )
+def _folder_sample(settings: FolderSettings, root: Path, path: str) -> Sample | Rejection:
+    split = split_of_folder(path) if settings.splits_from_folders else ""
+    group = group_of(path, settings.group_pattern)
+    try:
+        file = _transcript_file(root / path, settings.text_suffix)
+        text = transcript_in(file) if file else ""
+    except SampleError as error:
+        return Rejection(path, "prepare", error.code, str(error), split)
+    return Sample(id=path, path=path, text=text, group=group, split=split)
 
 
 def _split_by_pattern(path: str, patterns: dict[str, str]) -> str:

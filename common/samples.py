@@ -1,5 +1,6 @@
 """What there is to learn from: samples, the reasons to reject one, and their JSON-lines files."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +23,7 @@ REASONS = {
     "outside_corpus": "the path leads out of the corpus folder",
     "no_transcript": "it is not transcribed",
     "no_file": "there is a transcript, and nothing that it is of",
+    "bad_transcript": "the file with its transcript cannot be read",
     "empty_text": "the transcript is empty after normalisation",
     "too_few_slices": "fewer slices than the transcript needs (repeats count double)",
     "too_long": "longer than the limit of the settings",
@@ -119,16 +121,25 @@ def _from_row(kind: type[T], row: dict[str, Any], path: str | Path) -> T:
 def check_rejected_share(
     rejections: Sequence[Rejection], num_all: int, limit: float, where: str | Path, who: str = "max_rejected"
 ) -> None:
-    """Raise when more than the share ``limit`` of the samples was rejected; the rejections are already written.
+    """Say on standard error how many samples were rejected; the rejections are already written to ``where``.
 
-    ``who`` sets the limit, for the message.
+    Args:
+        limit: the share of ``num_all`` that may be.
+        who: sets the limit, for the message.
+
+    Raises:
+        GlyphoneError: it was more.
     """
-    if num_all and len(rejections) / num_all > limit:
-        codes = Counter(each.code for each in rejections)
-        counts = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
-        first = min((each for each in rejections if each.code == counts[0][0]), key=lambda each: each.id)
-        raise GlyphoneError(
-            f"{len(rejections)} of {num_all} samples rejected ({len(rejections) / num_all:.1%}), "
-            f"{who} allows {limit:.1%}: {', '.join(f'{count} {code}' for code, count in counts)}, "
-            f"as {first.sentence}; the reasons are in {where}"
-        )
+    if not num_all or not rejections:
+        return
+    codes = Counter(each.code for each in rejections)
+    counts = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+    first = min((each for each in rejections if each.code == counts[0][0]), key=lambda each: each.id)
+    share = len(rejections) / num_all
+    told = f"{len(rejections)} of {num_all} samples rejected ({share:.1%})"
+    reasons = (
+        f"{', '.join(f'{count} {code}' for code, count in counts)}, as {first.sentence}; the reasons are in {where}"
+    )
+    if share > limit:
+        raise GlyphoneError(f"{told}, {who} allows {limit:.1%}: {reasons}")
+    print(" ".join(f"{told}: {reasons}".splitlines()), file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from common.errors import GlyphoneError
+from common.errors import SampleError
 
 MAX_FILE_BYTES = 100_000_000
 
@@ -15,21 +15,23 @@ def parse(path: str | Path) -> Element:
     """Root element of an XML file, all tags without their name space.
 
     Raises:
-        GlyphoneError: missing, too large, not well formed, or with entities of its own (as in entity bombs).
+        SampleError: bad_transcript: missing, too large, not well formed, or with entities of its own (entity bombs).
     """
     path = Path(path)
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise GlyphoneError(f"{path}: {path.stat().st_size} bytes, allowed are {MAX_FILE_BYTES}")
+            raise SampleError("bad_transcript", f"{path}: {path.stat().st_size} bytes, allowed are {MAX_FILE_BYTES}")
         root: Element = ElementTree.parse(path, forbid_entities=True, forbid_external=True).getroot()
     except FileNotFoundError:
-        raise GlyphoneError(f"{path}: no such file") from None
+        raise SampleError("bad_transcript", f"{path}: no such file") from None
     except ParseError as error:
-        raise GlyphoneError(f"{path}: not well-formed XML: {error}") from None
+        raise SampleError("bad_transcript", f"{path}: not well-formed XML: {error}") from None
     except DefusedXmlException as error:
-        raise GlyphoneError(f"{path}: XML with entities or external parts is refused: {error}") from None
+        raise SampleError(
+            "bad_transcript", f"{path}: XML with entities or external parts is refused: {error}"
+        ) from None
     except (ValueError, LookupError) as error:  # an unknown or lying encoding
-        raise GlyphoneError(f"{path}: not readable as XML: {error}") from None
+        raise SampleError("bad_transcript", f"{path}: not readable as XML: {error}") from None
     for element in root.iter():
         if isinstance(element.tag, str):
             element.tag = element.tag.rpartition("}")[2]
@@ -37,8 +39,8 @@ def parse(path: str | Path) -> Element:
 
 
 def integer(value: str | None, what: str, path: str | Path) -> int:
-    """A coordinate, rounded to whole pixels. Raises GlyphoneError naming the file."""
+    """A coordinate, rounded to whole pixels. Raises SampleError (bad_transcript) naming the file."""
     try:
         return round(float(value or ""))
     except (ValueError, OverflowError):
-        raise GlyphoneError(f"{path}: {what} must be a number, not {value!r}") from None
+        raise SampleError("bad_transcript", f"{path}: {what} must be a number, not {value!r}") from None

@@ -5,6 +5,7 @@ What single functions do with such input is in the tests of their rooms; here it
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,9 @@ class Corpus:
     def data(self) -> Path:
         return self.folder / "data" / self.name
 
+    def rejected(self, stage: str) -> Path:
+        return self.data / ("" if stage == "prepare" else "slices") / "rejected.jsonl"
+
 
 @pytest.fixture(scope="module", params=MODALITIES)
 def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
@@ -112,7 +116,9 @@ def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     made = Corpus(tmp_path_factory.mktemp("bad") / request.param, request.param)
     for stage in ("prepare", "extract"):
         done = call(made.folder, f"pipelines.{stage}", request.param, "--num-workers", "1")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (done.returncode, done.stdout) == (0, "")
+        (told,) = done.stderr.splitlines()
+        assert re.match(rf"{len(by_id(made.rejected(stage)))} of \d+ samples rejected \(.*%\): ", told), told
     return made
 
 

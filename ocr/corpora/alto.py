@@ -1,17 +1,27 @@
 """Text lines of ALTO XML (libraries, kraken, Tesseract), cut from the pictures of the pages by their boxes."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from pydantic import Field
 
-from common.errors import GlyphoneError
-from common.grouping import group_of
+from common.errors import SampleError
 from common.modality import CorpusReader
 from common.samples import Rejection, Sample
 from ocr import xml
-from ocr.corpora.page_xml import BEYOND_PX, PagesSettings, image_path, no_outline, on_page, pages, stated_size, unnamed
+from ocr.corpora.xml_pages import (
+    BEYOND_PX,
+    PagesSettings,
+    group_of_page,
+    image_path,
+    line_sample,
+    no_outline,
+    on_page,
+    read_pages,
+    stated_size,
+)
 
 # Units of ALTO, none is pixels, each with how far a line may run over the edge of the page: tenths of a millimetre and
 # 1200ths of an inch as far as pixels at 300 dpi. How many pixels they are, the size of the page and its picture say.
@@ -30,49 +40,48 @@ class AltoSettings(PagesSettings):
 def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
     """List the lines; lines without text are listed too, with an empty one: prepare rejects them by name.
 
-    Lines without a place, as those that have a baseline alone, are rejected (no_outline), and so are
-    pictures that no file names (no_transcript).
+    Lines without a place, as those that have a baseline alone, are rejected (no_outline), and so are pictures
+    that no file names (no_transcript), and files with XML that is broken or dangerous, an unknown unit, one other than
+    pixels without the size of the page, or a wrong number (bad_transcript).
 
     Raises:
-        GlyphoneError: no file, XML that is broken or dangerous, an unknown unit, one other than pixels without the size
-            of the page, a wrong number.
+        GlyphoneError: no file, or none that can be read.
     """
-    named_pictures: set[str] = set()
-    for file in pages(settings, root):
-        tree = xml.parse(file)
-        if tree.tag != "alto":
-            raise GlyphoneError(f"{file}: the root is {tree.tag}, not alto: not ALTO XML; files can leave it out")
-        unit = (tree.findtext("Description/MeasurementUnit") or "").strip().lower()
-        if unit not in UNITS:
-            raise GlyphoneError(f"{file}: measured in {unit}; allowed are {', '.join(filter(None, UNITS))}")
-        named = tree.findtext("Description/sourceImageInformation/fileName") or ""
-        path = image_path(named.strip() or file.with_suffix(settings.image_suffix).name, file, root)
-        name = file.relative_to(root).as_posix()
-        lines = [(page, line) for page in tree.iter("Page") for line in page.iter("TextLine")]
-        _check_one_picture([page for page in tree.iter("Page") if next(page.iter("TextLine"), None) is not None], file)
-        named_pictures.add(path)
-        for number, (page, line) in enumerate(lines):
-            line_id = line.get("ID") or str(number)
-            if not any(map(line.get, PLACE)):
-                yield no_outline(f"{name}#{line_id}", file, ", ".join(PLACE))
-                continue
-            left, top, width, height = (xml.integer(line.get(key), f"{key} of line {line_id}", file) for key in PLACE)
-            size = stated_size(page.get("WIDTH"), page.get("HEIGHT"), file)
-            if not all(size) and unit not in ("pixel", ""):
-                raise GlyphoneError(
-                    f"{file}: measured in {unit}, and Page has no WIDTH and HEIGHT: without the size of the page these "
-                    "cannot be turned into pixels"
-                )
-            yield Sample(
-                id=f"{name}#{line_id}",
-                path=path,
-                text=_text(line),
-                group=group_of(name, settings.group_pattern) if settings.group_pattern else name,
-                split="",
-                box=on_page((left, top, left + width, top + height), size, UNITS[unit]),
-                page_size=size if all(size) else None,
+    return read_pages(settings, root, partial(_lines, settings, root))
+
+
+def _lines(settings: AltoSettings, root: Path, file: Path, name: str) -> tuple[str, list[Sample | Rejection]]:
+    tree = xml.parse(file)
+    if tree.tag != "alto":
+        raise _bad(f"{file}: the root is {tree.tag}, not alto: not ALTO XML; files can leave it out")
+    unit = (tree.findtext("Description/MeasurementUnit") or "").strip().lower()
+    if unit not in UNITS:
+        raise _bad(f"{file}: measured in {unit}; allowed are {', '.join(filter(None, UNITS))}")
+    named = tree.findtext("Description/sourceImageInformation/fileName") or ""
+    path = image_path(named.strip() or file.with_suffix(settings.image_suffix).name, file, root)
+    group = group_of_page(settings, name)
+    lines = [(page, line) for page in tree.iter("Page") for line in page.iter("TextLine")]
+    _check_one_picture([page for page in tree.iter("Page") if next(page.iter("TextLine"), None) is not None], file)
+    found: list[Sample | Rejection] = []
+    for number, (page, line) in enumerate(lines):
+        line_id = line.get("ID") or str(number)
+        if not any(map(line.get, PLACE)):
+            found.append(no_outline(f"{name}#{line_id}", file, ", ".join(PLACE)))
+            continue
+        left, top, width, height = (xml.integer(line.get(key), f"{key} of line {line_id}", file) for key in PLACE)
+        size = stated_size(page.get("WIDTH"), page.get("HEIGHT"), file)
+        if not all(size) and unit not in ("pixel", ""):
+            raise _bad(
+                f"{file}: measured in {unit}, and Page has no WIDTH and HEIGHT: without the size of the page these "
+                "cannot be turned into pixels"
             )
-    yield from unnamed(settings, root, named_pictures)
+        box = on_page((left, top, left + width, top + height), size, UNITS[unit])
+        found.append(line_sample(f"{name}#{line_id}", path, _text(line), group, box, size))
+    return path, found
+
+
+def _bad(sentence: str) -> SampleError:
+    return SampleError("bad_transcript", sentence)
 
 
 def _check_one_picture(pages: Sequence[Element], file: Path) -> None:
@@ -83,7 +92,7 @@ def _check_one_picture(pages: Sequence[Element], file: Path) -> None:
     """
     numbers = sorted({page.get("PHYSICAL_IMG_NR") or "none" for page in pages})
     if len(pages) > 1 and (len(numbers) > 1 or "none" in numbers):
-        raise GlyphoneError(
+        raise _bad(
             f"{file}: {len(pages)} pages with lines, PHYSICAL_IMG_NR {', '.join(numbers)}, and one picture that is "
             "named; write a file for each"
         )

@@ -6,13 +6,12 @@ A tree without any ``.gt.txt`` is read with ``name.txt``; in one that has some, 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from common.corpus_files import files_below
-from common.errors import GlyphoneError
+from common.corpus_files import files_below, transcript_in
+from common.errors import GlyphoneError, SampleError
 from common.grouping import file_groups, group_of, split_of_folder
 from common.manifest import FolderSettings
 from common.modality import CorpusReader
 from common.samples import Rejection, Sample
-from common.tables import read_text
 from ocr.reading import SUFFIXES
 
 # Endings of versions of a line in the names of its pictures, as ocropus and calamari write them.
@@ -35,7 +34,8 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample 
 
     The group is what group_pattern finds, else the folder; where all lie in one folder, each line is its own group.
 
-    A transcript without an image becomes a sample all the same, whose missing file prepare rejects by name.
+    A transcript without an image becomes a sample all the same, whose missing file prepare rejects by name. One that is
+    no text is rejected (bad_transcript).
 
     Raises:
         GlyphoneError: no such folder, or no transcript in it.
@@ -49,21 +49,22 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample 
             break
     else:
         raise GlyphoneError(f"{root}: no transcripts *{' or *'.join(suffixes)}")
-    samples = [_sample(settings, root, transcript, suffix) for transcript in transcripts]
+    listed = [_sample(settings, root, transcript, suffix) for transcript in transcripts]
+    samples = [each for each in listed if isinstance(each, Sample)]
     yield from samples if settings.group_pattern else file_groups(samples)
-    yield from _untranscribed(settings, files, suffix, [sample.id for sample in samples])
+    yield from (each for each in listed if isinstance(each, Rejection))
+    yield from _untranscribed(settings, files, suffix, [each.id for each in listed])
 
 
-def _sample(settings: LinePairsSettings, root: Path, transcript: str, suffix: str) -> Sample:
+def _sample(settings: LinePairsSettings, root: Path, transcript: str, suffix: str) -> Sample | Rejection:
     stem = transcript.removesuffix(suffix)
     path = _image_of(stem, root, settings.versions)
-    return Sample(
-        id=stem,
-        path=path,
-        text=read_text(root / transcript).strip(),
-        group=group_of(path, settings.group_pattern),
-        split=split_of_folder(stem) if settings.splits_from_folders else "",
-    )
+    group = group_of(path, settings.group_pattern)
+    split = split_of_folder(stem) if settings.splits_from_folders else ""
+    try:
+        return Sample(id=stem, path=path, text=transcript_in(root / transcript), group=group, split=split)
+    except SampleError as error:
+        return Rejection(stem, "prepare", error.code, str(error), split)
 
 
 def _untranscribed(
