@@ -23,7 +23,7 @@ class PackedLayer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor, turned: Tensor | None = None) -> Tensor:
         """x [B, T, F], lengths [B] → [B, T, 2 H]."""
-        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
 
 

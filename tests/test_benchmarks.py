@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import cells, learning_curve
+from benchmarks import cells, learning_curve, training_vs_cudnn
 from benchmarks.__main__ import benchmarks
 from benchmarks.processes import watch
 from benchmarks.recipes import override
@@ -39,6 +39,7 @@ NAMES = {
     "seeds",
     "cell_speed",
     "training_vs_packed",
+    "training_vs_cudnn",
     "training_roofline",
     "training_overheads",
     "training_objectives",
@@ -280,6 +281,34 @@ def test_packed_network_is_the_same_network() -> None:
     theirs = packed(network, plain_front_end=False)(x, lengths)[0].detach()
     for row, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(ours[row, :length], theirs[row, :length], rtol=1e-4, atol=1e-5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5)), max_size=8))
+def test_what_spans_cover_is_counted_once(pairs: list[tuple[int, int]]) -> None:
+    spans = [(start, start + length) for start, length in pairs]
+    assert training_vs_cudnn.union(spans) == len({place for start, stop in spans for place in range(start, stop)})
+
+
+def test_whole_steps_are_compared_on_the_device_that_is_asked_for(tmp_path: Path) -> None:
+    """On a CPU here, where it says nothing: no GPU is busy. The command itself asks for one."""
+    import torch
+
+    from benchmarks.default_networks import Default
+    from common.alphabet import Alphabet
+    from common.network_settings import NetworkSettings
+    from common.store import Store
+    from common.training.settings import TrainingSettings
+    from tests.test_evaluate import write_stores
+
+    write_stores(tmp_path)
+    store = Store(next(tmp_path.rglob("train.arrow")))
+    chosen = TrainingSettings(batch_slices=60)
+    subject = Default(store, Alphabet.of_texts(store.texts), NetworkSettings(num_layers=1, num_hidden=4), chosen)
+    found = training_vs_cudnn.compare(training_vs_cudnn.larger(subject, 2), torch.device("cpu"))
+    assert found["ratio"]["least"] > 0 and found["busy"] == 0 and found["beside"].startswith("packed in ")
+    if not torch.cuda.is_available():
+        with pytest.raises(GlyphoneError, match="torch sees no GPU here"):
+            training_vs_cudnn.run()
 
 
 def test_arguments_go_to_a_benchmark_that_takes_some(repository: Path) -> None:
