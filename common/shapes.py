@@ -61,6 +61,8 @@ def sentence(mistake: Any) -> str:
         return "unknown key"
     if mistake["type"].startswith("missing"):
         return "this key is needed"
+    if mistake["type"] == "too_short":
+        return f"at least {mistake['ctx']['min_length']} of them must stand there"
     return message.replace("Input should be", "must be", 1)
 
 

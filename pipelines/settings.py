@@ -271,7 +271,11 @@ def _check(model: type[BaseModel], value: Any, key: str, mistakes: list[str]) ->
         # Strict: no text for a number, no number for text. As JSON, since then a list may stand for a tuple.
         return model.model_validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
-        for each in error.errors(include_url=False):
+        found = error.errors(include_url=False)
+        within = {each["loc"][:end] for each in found for end in range(len(each["loc"]))}
+        for each in found:
+            if each["type"] == "too_short" and each["loc"] in within:
+                continue  # it holds too few only without the items that are wrong, which are told
             where = ".".join(filter(None, [key, *map(str, each["loc"])]))
             given = "" if each["type"] == "missing" else f"{each['input']!r}: "
             mistakes.append(f"{where}: {given}{sentence(each)}")

@@ -92,6 +92,8 @@ def test_floats_as_yaml_1_2_has_them(params: Path, text: str) -> None:
         ("toy.optimiser", {}, "unknown; allowed: corpora, text"),
         ("toy.prepare.test_share", 1.0, "must be less than 1"),
         ("toy.tune.alphas", [0.5, 200.0], "must be less than or equal to 100"),
+        ("toy.tune.alphas", [-2.0], "must be greater than or equal to 0"),
+        ("toy.tune.alphas", [], "at least 1 of them must stand there"),
         ("toy.tune.beam_widths", [0, 16], "must be greater than or equal to 1"),
         ("toy.text", 3, "must be an object"),
         ("toy.training.draw", {"synthetic": 0}, "must be greater than or equal to 1"),
@@ -105,7 +107,7 @@ def test_floats_as_yaml_1_2_has_them(params: Path, text: str) -> None:
         ("seed", "1", "must be a valid integer"),
         ("speed", 1, "unknown key"),
         ("modalities", ["smell"], "there are audio, ocr, toy"),
-        ("modalities", [], "at least 1 item"),
+        ("modalities", [], "at least 1 of them must stand there"),
     ],
 )
 def test_each_mistake_is_one_line_with_key_and_file(params: Path, key: str, value: Any, words: str) -> None:
