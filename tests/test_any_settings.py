@@ -1,23 +1,34 @@
 """Properties of training and transcribing that hold for every network and objective that the settings allow."""
 
 import copy
+import multiprocessing
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import Phase, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from test_training_parts import check_alike
+from test_training_parts import check_alike as check_to_the_last_places
 
 from common.network import Network
 from common.network_settings import NetworkSettings
-from common.training.batches import Batch, collate, with_seconds
+from common.training.batches import Batch, collate, padded_slices, with_seconds
 from common.training.memory import MemoryPlan
 from common.training.objective import Objective
-from common.training.processes import ALONE
+from common.training.processes import ALONE, Group
 from common.training.settings import TrainingSettings
-from common.training.step import Machine, step
+from common.training.step import Machine, shares, step
 
+# Some of these networks pass a rounding of 1e-16 on as one of 1e-10.
+check_alike = partial(check_to_the_last_places, rtol=1e-6, atol=1e-8)
+# Making a failing example small takes many minutes of training steps.
+settings = partial(hypothesis_settings, phases=(Phase.explicit, Phase.generate))
 CELLS = NetworkSettings.model_fields["cell"].annotation.__args__
 NUM_FEATURES, NUM_LABELS = 6, 5
 SHARES = st.sampled_from([0.0, 0.3])
@@ -95,24 +106,52 @@ def batch_of(lengths: list[int], chosen: TrainingSettings) -> Batch:
     return replace(batch, slices=batch.slices.double())
 
 
-def outcome(network: Network, chosen: TrainingSettings, batch: Batch, part_slices: int) -> dict[str, torch.Tensor]:
-    """Losses, clipped gradients and all that a step changes; the learning rate is 0, so that weights stay."""
+def outcome(
+    network: Network, chosen: TrainingSettings, batch: Batch, part_slices: int, group: Group = ALONE
+) -> dict[str, torch.Tensor]:
+    """Losses, clipped gradients and all that a step changes; the learning rate is 0, so that weights stay.
+
+    ``batch`` is all of the step, of which each process of the group takes its share.
+    """
     network = copy.deepcopy(network).train()
     torch.manual_seed(2)
     objective = Objective(chosen, network).double()
     optimizer = torch.optim.SGD([*network.parameters(), *objective.parameters()], lr=0.0)
-    machine = Machine(network, optimizer, chosen, torch.float32, ALONE, MemoryPlan(part_slices), objective)
-    found = {"losses": torch.from_numpy(step(machine, batch, len(batch.rows), len(batch.targets), seed=11))}
+    machine = Machine(network, optimizer, chosen, torch.float32, group, MemoryPlan(part_slices), objective)
+    own = share_of(batch, shares(len(batch.rows), group.size)[group.rank])
+    found = {"losses": torch.from_numpy(step(machine, own, len(batch.rows), len(batch.targets), seed=11))}
     for module in (network, objective):
         found |= {name: parameter.grad for name, parameter in module.named_parameters()} | dict(module.named_buffers())
     return found
+
+
+def share_of(batch: Batch, samples: slice) -> Batch:
+    """Some samples of a batch, as a process of a training makes them: padded to the longest of its own."""
+    rows = slice(samples.start * batch.num_views, samples.stop * batch.num_views)
+    own = int(batch.target_lengths[: rows.start].sum())
+    end = own + int(batch.target_lengths[rows].sum())
+    seconds = batch.seconds
+    if seconds is not None:
+        first, last = (int(seconds.target_lengths[:place].sum()) for place in (rows.start, rows.stop))
+        targets, lengths = seconds.targets[first:last], seconds.target_lengths[rows]
+        seconds = replace(seconds, targets=targets, target_lengths=lengths, weights=seconds.weights[rows])
+    return replace(
+        batch,
+        rows=batch.rows[samples],
+        slices=batch.slices[rows, : padded_slices(max(batch.lengths[rows].tolist(), default=1))],
+        lengths=batch.lengths[rows],
+        targets=batch.targets[own:end],
+        target_lengths=batch.target_lengths[rows],
+        first=samples.start,
+        seconds=seconds,
+    )
 
 
 LENGTHS = st.lists(st.integers(60, 90), min_size=1, max_size=5)
 
 
 @given(networks(), objectives(), LENGTHS, st.integers(1, 300))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_parts_give_the_step_of_the_whole_batch(shape, chosen, lengths, part_slices):
     network, batch = made(shape), batch_of(lengths, chosen)
     whole = outcome(network, chosen, batch, 0)
@@ -120,8 +159,60 @@ def test_parts_give_the_step_of_the_whole_batch(shape, chosen, lengths, part_sli
     check_alike(outcome(network, chosen, batch, part_slices), whole)
 
 
+NUM_PROCESSES = 2
+
+
+def work(rank: int, meeting: Path, pipe: Connection) -> None:
+    """A process of the group: takes (network, objective, lengths, part_slices) and gives its outcome, until None."""
+    torch.set_num_threads(1)
+    meet = f"file://{meeting}"
+    torch.distributed.init_process_group("gloo", init_method=meet, rank=rank, world_size=NUM_PROCESSES)
+    while (asked := pipe.recv()) is not None:
+        shape, chosen, lengths, part_slices = asked
+        found = outcome(made(shape), chosen, batch_of(lengths, chosen), part_slices, Group(rank, NUM_PROCESSES))
+        pipe.send({name: value.numpy() for name, value in found.items()})
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[dict[str, torch.Tensor]]]]:
+    """What each process of a group has of a step."""
+    meeting = tmp_path_factory.mktemp("meeting") / "place"
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for rank in range(NUM_PROCESSES):
+        here, there = context.Pipe()
+        processes.append(context.Process(target=work, args=(rank, meeting, there), daemon=True))
+        processes[-1].start()
+        there.close()
+        pipes.append(here)
+
+    def ask(*asked: object) -> list[dict[str, torch.Tensor]]:
+        for pipe in pipes:
+            pipe.send(asked)
+        return [{name: torch.from_numpy(value) for name, value in pipe.recv().items()} for pipe in pipes]
+
+    yield ask
+    for pipe, process in zip(pipes, processes, strict=True):
+        if process.is_alive():
+            pipe.send(None)
+        process.join()
+
+
+@given(shape=networks(), chosen=objectives(), lengths=LENGTHS, part_slices=st.sampled_from([0, 0, 100]))
+@settings(max_examples=15)
+def test_processes_take_the_step_of_one(outcomes, shape, chosen, lengths, part_slices):
+    expected = outcome(made(shape), chosen, batch_of(lengths, chosen), 0)
+    for rank, found in enumerate(outcomes(shape, chosen, lengths, part_slices)):
+        # Exchanged in float32.
+        torch.testing.assert_close(found["losses"].float(), expected["losses"].float(), rtol=1e-5, atol=1e-6)
+        # Without rows of its own a process sees nothing that its running statistics could follow; the first has some.
+        kept = [name for name in expected if name != "losses" and (rank == 0 or len(lengths) > rank)]
+        check_alike({name: found[name] for name in kept}, {name: expected[name] for name in kept})
+
+
 @given(networks(dropped=False), LENGTHS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_the_step_of_a_batch_is_the_sum_of_its_samples(shape, lengths):
     """Without normalisation over the batch, each sample alone gives its loss and its part of the gradient."""
     shape = shape.model_copy(update={"convolutions": ()})

@@ -51,10 +51,12 @@ def outcome(network: Network, batch: Batch, part_slices: int) -> dict[str, torch
     return result | dict(network.named_buffers())
 
 
-def check_alike(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+def check_alike(
+    found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], rtol: float = 1e-9, atol: float = 1e-12
+) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, name=name: name + text)
+        torch.testing.assert_close(found[name], value, rtol=rtol, atol=atol, msg=lambda text, name=name: name + text)
 
 
 CELLS = [{"cell": "lstm"}, {"cell": "gru_reset_before", "zoneout": 0.2, "recurrent_dropout": 0.2}, {"convolutions": ()}]
