@@ -137,9 +137,8 @@ def check_rejected_share(
     first = min((each for each in rejections if each.code == counts[0][0]), key=lambda each: each.id)
     share = len(rejections) / num_all
     told = f"{len(rejections)} of {num_all} samples rejected ({share:.1%})"
-    reasons = (
-        f"{', '.join(f'{count} {code}' for code, count in counts)}, as {first.sentence}; the reasons are in {where}"
-    )
+    example = first.sentence if first.id in first.sentence else f"{first.id}: {first.sentence}"
+    reasons = f"{', '.join(f'{count} {code}' for code, count in counts)}, as {example}; the reasons are in {where}"
     if share > limit:
         raise GlyphoneError(f"{told}, {who} allows {limit:.1%}: {reasons}")
     print(" ".join(f"{told}: {reasons}".splitlines()), file=sys.stderr, flush=True)

@@ -102,7 +102,7 @@ def test_the_share_of_rejected_samples(num_all: int, share: float, limit: float)
     num_rejected = int(share * num_all)
     codes = ["unreadable", "missing_file", "missing_file"]
     rejections = [
-        Rejection(f"{number:03}", "prepare", code, f"{number}.wav: {code}")
+        Rejection(f"{number:03}", "prepare", code, f"{number:03}.wav: {code}" if number % 2 else code)
         for number, code in enumerate(islice(cycle(codes), num_rejected))
     ]
     if num_rejected > limit * num_all + 1e-9:
@@ -110,7 +110,7 @@ def test_the_share_of_rejected_samples(num_all: int, share: float, limit: float)
             GlyphoneError, match=f"^{num_rejected} of {num_all} samples rejected .* data/rejected.jsonl$"
         ) as caught:
             check_rejected_share(rejections[::-1], num_all, limit, "data/rejected.jsonl")
-        first = "1.wav: missing_file" if num_rejected > 1 else "0.wav: unreadable"
+        first = "001.wav: missing_file" if num_rejected > 1 else "000: unreadable"
         assert f", as {first}; the reasons" in str(caught.value)
     elif num_rejected < limit * num_all - 1e-9 or num_rejected == 0:
         check_rejected_share(rejections, num_all, limit, "data/rejected.jsonl")
