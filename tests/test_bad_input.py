@@ -292,7 +292,7 @@ def test_too_many_rejections_end_the_stage(tmp_path: Path) -> None:
     done = toy(tmp_path, "prepare")
     assert done.returncode == 2
     expected = "1 of 13 samples rejected (7.7%), max_rejected allows 5.0%: 1 missing_file"
-    reasons = "as none.numbers: no such file; the reasons are in data/toy/rejected.jsonl"
+    reasons = "as bad: none.numbers: no such file; the reasons are in data/toy/rejected.jsonl"
     assert done.stderr == f"error: {expected}, {reasons}\n"
     assert codes(tmp_path / "data" / "toy" / "rejected.jsonl") == {"bad": "missing_file"}
     assert not (tmp_path / "data" / "toy" / "samples.jsonl").exists()
