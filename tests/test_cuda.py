@@ -1,14 +1,12 @@
 """What runs on a GPU gives what the CPU gives: emissions, gradients, parts of a batch, whole trainings.
 
-Skipped where torch sees no GPU. ``GLYPHONE_TEST_DEVICE=cpu`` holds the tests themselves against the CPU.
+Several processes over nccl need a GPU each and are not looked at. Skipped where torch sees no GPU.
+``GLYPHONE_TEST_DEVICE=cpu`` holds the tests themselves against the CPU.
 """
 
 import copy
 import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,27 +34,6 @@ from pipelines.recogniser import Recogniser
 DEVICE = os.environ.get("GLYPHONE_TEST_DEVICE", "cuda")
 pytestmark = pytest.mark.skipif(DEVICE == "cuda" and not torch.cuda.is_available(), reason="torch sees no GPU")
 LENGTHS = [37, 1, 12, 40, 5, 40]
-TESTS = Path(__file__).parent
-ALONE_BY_NCCL = """
-import os, sys
-sys.path[:0] = [{tests!r}, {root!r}]
-from pathlib import Path
-import torch
-import test_training
-from common.training import loop
-from common.training.processes import Group
-def join(device):
-    torch.cuda.set_device(0)
-    torch.distributed.init_process_group("nccl", init_method="tcp://127.0.0.1:29517", rank=0, world_size=1)
-    class Sole(Group):
-        def sum(self, tensor):
-            torch.distributed.all_reduce(tensor)
-            return tensor
-    return Sole(0, 1, "cuda:0")
-loop.join = join
-settings = test_training.FAST.model_copy(update=dict(epochs=12, device="cuda"))
-print(test_training.run(Path({state!r}), settings).progress.best_error)
-"""
 
 
 def example(dtype):
@@ -250,13 +227,3 @@ def test_a_model_adapts(tmp_path):
     chosen = AdaptationSettings(rounds=5, learning_rate=3e-3)
     adapted = self_train(made.to(DEVICE).eval(), alphabet, decoder, ids, matrices, noisy, chosen, 1)
     assert errors(made, decoder, texts, matrices) >= 10 > 5 >= errors(adapted.network, decoder, texts, matrices)
-
-
-def test_one_process_of_nccl_trains(tmp_path):
-    """Sums over all processes, of normalisation and of gradients, on the GPU."""
-    if DEVICE != "cuda":
-        pytest.skip("gloo is tested in test_training_processes")
-    script = ALONE_BY_NCCL.format(tests=str(TESTS), root=str(TESTS.parent), state=str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 0.05
