@@ -20,22 +20,25 @@ def parse(path: str | Path) -> Element:
     path = Path(path)
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise SampleError("bad_transcript", f"{path}: {path.stat().st_size} bytes, allowed are {MAX_FILE_BYTES}")
+            raise bad(f"{path}: {path.stat().st_size} bytes, allowed are {MAX_FILE_BYTES}")
         root: Element = ElementTree.parse(path, forbid_entities=True, forbid_external=True).getroot()
     except FileNotFoundError:
-        raise SampleError("bad_transcript", f"{path}: no such file") from None
+        raise bad(f"{path}: no such file") from None
     except ParseError as error:
-        raise SampleError("bad_transcript", f"{path}: not well-formed XML: {error}") from None
+        raise bad(f"{path}: not well-formed XML: {error}") from None
     except DefusedXmlException as error:
-        raise SampleError(
-            "bad_transcript", f"{path}: XML with entities or external parts is refused: {error}"
-        ) from None
+        raise bad(f"{path}: XML with entities or external parts is refused: {error}") from None
     except (ValueError, LookupError) as error:  # an unknown or lying encoding
-        raise SampleError("bad_transcript", f"{path}: not readable as XML: {error}") from None
+        raise bad(f"{path}: not readable as XML: {error}") from None
     for element in root.iter():
         if isinstance(element.tag, str):
             element.tag = element.tag.rpartition("}")[2]
     return root
+
+
+def bad(sentence: str) -> SampleError:
+    """Why a file cannot be used as a transcript."""
+    return SampleError("bad_transcript", sentence)
 
 
 def integer(value: str | None, what: str, path: str | Path) -> int:
@@ -43,4 +46,4 @@ def integer(value: str | None, what: str, path: str | Path) -> int:
     try:
         return round(float(value or ""))
     except (ValueError, OverflowError):
-        raise SampleError("bad_transcript", f"{path}: {what} must be a number, not {value!r}") from None
+        raise bad(f"{path}: {what} must be a number, not {value!r}") from None

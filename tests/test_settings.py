@@ -2,10 +2,12 @@
 
 import json
 import math
+import sys
 from functools import reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -290,9 +292,18 @@ def test_nothing_but_settings_errors(tmp_path_factory: pytest.TempPathFactory, s
         ({"language": {"text": "more.txt"}}, "language.text: 'more.txt': nothing learns from it"),
     ],
 )
-def test_what_asks_for_something_that_nothing_does_is_a_mistake(params: Path, sections: dict, line: str) -> None:
+def test_what_asks_for_something_that_nothing_does_is_a_mistake(
+    params: Path, sections: dict, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.settings.find_spec", lambda name: name)
     (told,) = mistakes(write(params, *((f"toy.{key}", value) for key, value in sections.items())))
     assert told.startswith(f"{params}: toy.{line}")
+
+
+def test_an_engine_that_is_not_installed_is_told_before_any_work(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctcdecode", None)
+    (told,) = mistakes(write(params, ("toy.decoding", {"engine": "ctcdecode"})))
+    assert told.startswith(f"{params}: toy.decoding.engine: 'ctcdecode': its package is not installed")
 
 
 @pytest.mark.parametrize(
@@ -345,5 +356,6 @@ def test_defaults_are_never_a_mistake_nor_told(engine: str, unit: str) -> None:
     tree = GOOD | {"toy": GOOD["toy"] | {"decoding": {"engine": engine}, "language": {"unit": unit}}}
     if (engine, unit) == ("beam_lm", "none"):
         return
-    told = [section for section, _ in idle(check(tree, "toy", "params.yaml"))]
+    with patch("pipelines.settings.find_spec"):
+        told = [section for section, _ in idle(check(tree, "toy", "params.yaml"))]
     assert told == (["language"] if unit == "word" and engine != "beam_lm" else [])

@@ -51,6 +51,11 @@ def test_transcripts_of_a_version_are_those_of_the_line(tmp_path: Path) -> None:
     assert rejected == {"2": "2.clean.png: no transcript 2.gt.txt"}
 
 
+def test_a_missing_picture_has_the_ending_of_the_others(tmp_path: Path) -> None:
+    touch(tmp_path, "b/1.gt.txt", "b/1.tif", "b/2.gt.txt", "c/3.gt.txt", "c/3.tif", "c/4.gt.txt", "c/4.jpg")
+    assert [each.path for each in listed(tmp_path)[0]] == ["b/1.tif", "b/2.tif", "c/3.tif", "c/4.jpg"]
+
+
 def test_pages_that_lines_were_cut_from_are_no_lines(tmp_path: Path) -> None:
     """As ocropus lays them: book/0001.bin.png, its segmentation, and book/0001/010001.bin.png."""
     touch(tmp_path, "book/0001.bin.png", "book/0001.pseg.png", "book/0001/010001.bin.png", "book/0001/010001.gt.txt")

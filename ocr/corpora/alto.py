@@ -7,7 +7,6 @@ from xml.etree.ElementTree import Element
 
 from pydantic import Field
 
-from common.errors import SampleError
 from common.modality import CorpusReader
 from common.samples import Rejection, Sample
 from ocr import xml
@@ -53,10 +52,10 @@ def read(settings: AltoSettings, root: Path, seed: int) -> Iterator[Sample | Rej
 def _lines(settings: AltoSettings, root: Path, file: Path, name: str) -> tuple[str, list[Sample | Rejection]]:
     tree = xml.parse(file)
     if tree.tag != "alto":
-        raise _bad(f"{file}: the root is {tree.tag}, not alto: not ALTO XML; files can leave it out")
+        raise xml.bad(f"{file}: the root is {tree.tag}, not alto: not ALTO XML; files can leave it out")
     unit = (tree.findtext("Description/MeasurementUnit") or "").strip().lower()
     if unit not in UNITS:
-        raise _bad(f"{file}: measured in {unit}; allowed are {', '.join(filter(None, UNITS))}")
+        raise xml.bad(f"{file}: measured in {unit}; allowed are {', '.join(filter(None, UNITS))}")
     named = tree.findtext("Description/sourceImageInformation/fileName") or ""
     path = image_path(named.strip() or file.with_suffix(settings.image_suffix).name, file, root)
     group = group_of_page(settings, name)
@@ -71,17 +70,13 @@ def _lines(settings: AltoSettings, root: Path, file: Path, name: str) -> tuple[s
         left, top, width, height = (xml.integer(line.get(key), f"{key} of line {line_id}", file) for key in PLACE)
         size = stated_size(page.get("WIDTH"), page.get("HEIGHT"), file)
         if not all(size) and unit not in ("pixel", ""):
-            raise _bad(
+            raise xml.bad(
                 f"{file}: measured in {unit}, and Page has no WIDTH and HEIGHT: without the size of the page these "
                 "cannot be turned into pixels"
             )
         box = on_page((left, top, left + width, top + height), size, UNITS[unit])
         found.append(line_sample(f"{name}#{line_id}", path, _text(line), group, box, size))
     return path, found
-
-
-def _bad(sentence: str) -> SampleError:
-    return SampleError("bad_transcript", sentence)
 
 
 def _check_one_picture(pages: Sequence[Element], file: Path) -> None:
@@ -92,7 +87,7 @@ def _check_one_picture(pages: Sequence[Element], file: Path) -> None:
     """
     numbers = sorted({page.get("PHYSICAL_IMG_NR") or "none" for page in pages})
     if len(pages) > 1 and (len(numbers) > 1 or "none" in numbers):
-        raise _bad(
+        raise xml.bad(
             f"{file}: {len(pages)} pages with lines, PHYSICAL_IMG_NR {', '.join(numbers)}, and one picture that is "
             "named; write a file for each"
         )

@@ -3,6 +3,7 @@
 A tree without any ``.gt.txt`` is read with ``name.txt``; in one that has some, ``name.txt`` is what a program read.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -49,16 +50,17 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample 
             break
     else:
         raise GlyphoneError(f"{root}: no transcripts *{' or *'.join(suffixes)}")
-    listed = [_sample(settings, root, transcript, suffix) for transcript in transcripts]
+    ending = _usual_ending(files)
+    listed = [_sample(settings, root, transcript, suffix, ending) for transcript in transcripts]
     samples = [each for each in listed if isinstance(each, Sample)]
     yield from samples if settings.group_pattern else file_groups(samples)
     yield from (each for each in listed if isinstance(each, Rejection))
     yield from _untranscribed(settings, files, suffix, [each.id for each in listed])
 
 
-def _sample(settings: LinePairsSettings, root: Path, transcript: str, suffix: str) -> Sample | Rejection:
+def _sample(settings: LinePairsSettings, root: Path, transcript: str, suffix: str, ending: str) -> Sample | Rejection:
     stem = transcript.removesuffix(suffix)
-    path = _image_of(stem, root, settings.versions)
+    path = _image_of(stem, root, settings.versions) or f"{stem}{ending}"
     group = group_of(path, settings.group_pattern)
     split = split_of_folder(stem) if settings.splits_from_folders else ""
     try:
@@ -93,13 +95,20 @@ def _line(stem: str, endings: Sequence[str]) -> str:
     return stem.removesuffix(next((each for each in endings if stem.endswith(each)), ""))
 
 
+def _usual_ending(files: Sequence[str]) -> str:
+    """That of most pictures, for the name of one that is missing."""
+    endings = Counter(ending for file in files if (ending := PurePosixPath(file).suffix).lower() in SUFFIXES)
+    return endings.most_common(1)[0][0] if endings else ".png"
+
+
 def _image_of(stem: str, root: Path, versions: tuple[str, ...]) -> str:
+    """The picture of a line, empty where there is none."""
     for version in versions:
         for suffix in (each for lower in sorted(SUFFIXES) for each in (lower, lower.upper())):
             path = f"{stem}{version}{suffix}"
             if (root / path).is_file():
                 return path
-    return f"{stem}.png"
+    return ""
 
 
 READER = CorpusReader(Settings=LinePairsSettings, read=read)

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from common.errors import SampleError
 from common.modality import CorpusReader
 from common.samples import Rejection, Sample
 from ocr import xml
@@ -38,9 +37,7 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample | Re
 def _lines(settings: PagesSettings, root: Path, file: Path, name: str) -> tuple[str, list[Sample | Rejection]]:
     page = next(xml.parse(file).iter("Page"), None)
     if page is None:
-        raise SampleError(
-            "bad_transcript", f"{file}: no Page element: not PAGE XML; the setting files can leave it out"
-        )
+        raise xml.bad(f"{file}: no Page element: not PAGE XML; the setting files can leave it out")
     path, group = image_path(page.get("imageFilename") or "", file, root), group_of_page(settings, name)
     size = stated_size(page.get("imageWidth"), page.get("imageHeight"), file)
     found: list[Sample | Rejection] = []
@@ -81,8 +78,7 @@ def _box(coordinates: Element | None, what: str, file: Path) -> Box | None:
     if coordinates.get("points"):
         pairs = [pair.split(",") for pair in (coordinates.get("points") or "").split()]
         if any(len(pair) != 2 for pair in pairs):
-            sentence = f"{file}: {what}: points must be x,y pairs, not {coordinates.get('points')!r}"
-            raise SampleError("bad_transcript", sentence)
+            raise xml.bad(f"{file}: {what}: points must be x,y pairs, not {coordinates.get('points')!r}")
     else:
         pairs = [[point.get("x") or "", point.get("y") or ""] for point in coordinates.iter("Point")]
     if not pairs:

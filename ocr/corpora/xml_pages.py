@@ -128,7 +128,7 @@ def image_path(name: str, file: Path, root: Path) -> str:
     """
     base = name.replace("\\", "/").rpartition("/")[2]
     if not base:
-        raise SampleError("bad_transcript", f"{file}: does not name its picture")
+        raise xml.bad(f"{file}: does not name its picture")
     folders = [file.parent] if file.parent == root else [file.parent, file.parent.parent]
     for folder in folders:
         if (folder / base).is_file():
