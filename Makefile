@@ -43,6 +43,7 @@ test-slow: setup  ## Run the miniature pipelines of both modalities, end to end
 	@$(PYTHON) -m pytest -m slow
 
 repro: setup  ## Run both pipelines to their reports; RECIPE=an4 chooses another recipe, ROOT=folder its data, DOWNLOAD=1 fetches it
+	$(if $(ROOT),$(if $(RECIPE),,$(error ROOT=$(ROOT) needs a recipe whose data it is: make repro RECIPE=speech ROOT=$(ROOT))))
 	@$(PYTHON) -m pipelines.recipe $(if $(RECIPE),"$(RECIPE)" $(if $(ROOT),--root "$(ROOT)"),--refresh) $(if $(DOWNLOAD),--download)
 	@# Both modalities side by side: at this size a second core helps one training little.
 	@$(PYTHON) -m pipelines.recipe --targets | xargs -r -n 1 -P 2 $(VENV)/bin/dvc --wait-for-lock repro

@@ -69,8 +69,9 @@ def workspace(name: str) -> Path:
 
 
 def data_folder(repository: Path = REPOSITORY) -> Path:
-    """The folder of real corpora as the checkout sees it: $GLYPHONE_DATA, else ../shared/data; absolute."""
-    return (repository / (os.environ.get("GLYPHONE_DATA") or "../shared/data")).resolve()
+    """The folder of real corpora: $GLYPHONE_DATA, else ../shared/data where that is, else corpora; absolute."""
+    shared = repository / "../shared/data"
+    return (repository / (os.environ.get("GLYPHONE_DATA") or (shared if shared.is_dir() else "corpora"))).resolve()
 
 
 def environment(repository: Path = REPOSITORY) -> dict[str, str]:

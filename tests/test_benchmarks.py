@@ -15,7 +15,7 @@ from benchmarks.__main__ import benchmarks
 from benchmarks.processes import watch
 from benchmarks.recipes import override
 from benchmarks.result import Result, line
-from benchmarks.workspace import commit, copy_tree, environment, is_product, tracked_files
+from benchmarks.workspace import commit, copy_tree, data_folder, environment, is_product, tracked_files
 from common.errors import GlyphoneError
 
 NAMES = {
@@ -73,6 +73,17 @@ def command(*arguments: str, repository: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments], cwd=repository, capture_output=True, text=True, check=False
     )
+
+
+def test_corpora_are_looked_for_as_stages_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = tmp_path / "glyphone"
+    repository.mkdir()
+    monkeypatch.delenv("GLYPHONE_DATA", raising=False)
+    assert data_folder(repository) == repository / "corpora"  # where --download puts them
+    (tmp_path / "shared" / "data").mkdir(parents=True)
+    assert data_folder(repository) == tmp_path / "shared" / "data"
+    monkeypatch.setenv("GLYPHONE_DATA", "mine")
+    assert data_folder(repository) == repository / "mine"
 
 
 def test_list_has_a_sentence_each(repository: Path) -> None:

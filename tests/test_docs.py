@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
+from common.decoding.settings import DecodingSettings
 from common.doctor_signals import SIGNAL_CODES
 from common.grouping import SPLIT_NAMES
 from common.manifest import ALIASES
@@ -17,6 +19,7 @@ from common.store_format import COLUMNS, StoreMetadata
 from common.writers import WRITERS
 from pipelines.evaluate import scores_of
 from pipelines.modalities import MODULES, modality
+from pipelines.stage_settings import TuneSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOMS = ("common", "audio", "ocr", "pipelines")
@@ -118,6 +121,40 @@ def test_keys_that_stages_write_are_named() -> None:
         names = {name.rpartition(".")[2] for name in marked(sections(FORMATS)[section])}
         assert len(keys) >= 3
         assert set(keys) - {"summary"} <= names, f"{source}: {function}"
+
+
+@pytest.mark.parametrize(
+    ("page", "title", "model"),
+    [
+        ("augmentation", "Speech: `audio.augment`", modality("audio").AugmentSettings),
+        ("augmentation", "Text images: `ocr.augment`", modality("ocr").AugmentSettings),
+        ("language", "Settings of `tune`", TuneSettings),
+    ],
+)
+def test_tables_of_settings_have_all_of_them_with_their_defaults(page: str, title: str, model: type[BaseModel]) -> None:
+    text = sections((REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8"))[title]
+    assert _defaults(text) == {name: field.default for name, field in model.model_fields.items()}
+
+
+def test_the_table_of_decoding_with_language_has_the_defaults() -> None:
+    text = sections((REPOSITORY / "docs" / "language.md").read_text(encoding="utf-8"))["Settings of `decoding`"]
+    fields = DecodingSettings.model_fields
+    assert _defaults(text) == {name: fields[name].default for name in _defaults(text)}
+    assert {"alpha", "beta", "beam_margin", "lexicon", "unknown_score", "hotwords"} <= set(_defaults(text))
+
+
+def _defaults(text: str) -> dict[str, object]:
+    """Key → default of tables whose first columns are these."""
+    cells = re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", text, re.M)
+    return {key: _value(default) for key, default in cells}
+
+
+def _value(cell: str) -> object:
+    """`word`, 1 and 1, 2, 3 as a setting has them."""
+    if cell.startswith("`"):
+        return {"{}": {}}.get(cell.strip("`"), cell.strip("`"))
+    numbers = tuple(float(each) for each in cell.split(", "))
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def test_every_format_of_transcribe_is_named() -> None:

@@ -86,6 +86,12 @@ def test_recipes_and_roots_may_have_blanks_in_their_names() -> None:
     assert 'pipelines.recipe "old books/a b.yaml" --root "/old books"' in done.stdout
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_a_root_without_its_recipe_is_refused() -> None:
+    done = subprocess.run(["make", "--dry-run", "repro", "ROOT=/x"], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode and "ROOT=/x needs a recipe whose data it is" in done.stderr
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_named_recipes_exist(recipe: str) -> None:
     assert (REPOSITORY / "recipes" / f"{recipe}.yaml").is_file()

@@ -85,10 +85,10 @@ def arrays(settings: NetworkSettings, num_features: int, num_labels: int) -> lis
                 add(f"encoder.layers.{number}.{each}", part, rows, F=width, H=settings.num_hidden)
             width = outer
         add(f"encoder.norms.{settings.num_layers}", "last normalisation", norm, F=outer)
-    add("head", "head", {"weight": ("W", ("V", "W")), "bias": ("b", ("V",))}, V=num_labels, W=outer)
+    add("head", "head", {"weight": ("W", ("V", "F")), "bias": ("b", ("V",))}, V=num_labels, F=outer)
     if settings.self_conditioned:
-        rows = {"weight": ("S", ("W", "V")), "bias": ("b", ("W",))}
-        add("condition", "what intermediate emissions add", rows, V=num_labels, W=outer)
+        rows = {"weight": ("S", ("F", "V")), "bias": ("b", ("F",))}
+        add("condition", "what intermediate emissions add", rows, V=num_labels, F=outer)
     return found
 
 
