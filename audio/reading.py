@@ -134,11 +134,11 @@ def _member(path: str, archive: str, member: str) -> bytes:
         raise SampleError("missing_file", f"{archive}: no such file")
     try:
         status = Path(archive).stat()
-        entries = _open_archive(archive, status.st_mtime_ns, status.st_size, os.getpid())
-        size = entries.getinfo(str(PurePosixPath(member))).file_size
-        if size > MAX_MEMBER_BYTES:
-            raise SampleError("over_limit", f"{path}: {size} bytes; at most {MAX_MEMBER_BYTES} are read")
-        return entries.read(member)
+        opened, entries = _open_archive(archive, status.st_mtime_ns, status.st_size, os.getpid())
+        found = entries[str(PurePosixPath(member))]
+        if found.file_size > MAX_MEMBER_BYTES:
+            raise SampleError("over_limit", f"{path}: {found.file_size} bytes; at most {MAX_MEMBER_BYTES} are read")
+        return opened.read(found)
     except KeyError:
         raise SampleError("missing_file", f"{path}: the archive has no such member") from None
     except BAD_MEMBERS as error:
@@ -146,9 +146,13 @@ def _member(path: str, archive: str, member: str) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _open_archive(archive: str, mtime_ns: int, num_bytes: int, process: int) -> zipfile.ZipFile:
+def _open_archive(
+    archive: str, mtime_ns: int, num_bytes: int, process: int
+) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
     # The process is a part of the key: forked ones would share the position in the file.
-    return zipfile.ZipFile(archive)
+    opened = zipfile.ZipFile(archive)
+    # Some programs write ./a or a//b.
+    return opened, {str(PurePosixPath(each.filename)): each for each in opened.infolist()}
 
 
 def _check_header(path: str | Path, header: bytes) -> None:
@@ -164,6 +168,8 @@ def _check_header(path: str | Path, header: bytes) -> None:
 
 def _check_limits(path: str | Path, sound: Any, header: bytes) -> None:
     """Refuse what would not fit, and files whose header promises more than there is."""
+    if getattr(sound, "is_cut", False):
+        raise SampleError("over_limit", f"{path}: a stream of unknown length; at most {MAX_FRAMES} values are unpacked")
     if sound.channels > MAX_CHANNELS:
         raise SampleError("over_limit", f"{path}: {sound.channels} channels; at most {MAX_CHANNELS} are read")
     if not MIN_RATE_HZ <= sound.samplerate <= MAX_RATE_HZ:

@@ -72,6 +72,11 @@ class SliceSettings(BaseModel):
             )
         if self.kind == "mfcc" and self.num_mfcc > self.num_mels:
             raise ValueError(f"num_mfcc {self.num_mfcc} must be at most num_mels {self.num_mels}")
+        if self.kind == "linear" and not num_features(self):
+            raise ValueError(
+                f"low_hz {self.low_hz:g} and high_hz {self.top_hz:g}: no bin of the spectrum lies between, they are "
+                f"{self.rate_hz / self.fft_size:g} Hz apart"
+            )
         if self.kind != "linear" and (empty := _num_empty_filters(self)):
             raise ValueError(
                 f"num_mels {self.num_mels}: {empty} filters are narrower than the spectrum's resolution; "
@@ -216,7 +221,10 @@ def _num_empty_filters(settings: SliceSettings) -> int:
     mels = np.linspace(low, high, settings.num_mels + 2)
     edges_hz = 700 * (10 ** (mels / 2595) - 1)
     bins_hz = np.arange(settings.fft_size // 2 + 1) * settings.rate_hz / settings.fft_size
-    inside = np.searchsorted(bins_hz, edges_hz[2:], "left") - np.searchsorted(bins_hz, edges_hz[:-2], "right")
+    # A bin on an edge has no weight; by rounding it may lie within.
+    edge_hz = settings.rate_hz / settings.fft_size * 1e-4
+    first = np.searchsorted(bins_hz, edges_hz[:-2] + edge_hz, "right")
+    inside = np.searchsorted(bins_hz, edges_hz[2:] - edge_hz, "left") - first
     return int((inside <= 0).sum())
 
 

@@ -26,12 +26,13 @@ UNKNOWN_FRAMES = 2**63 - 1
 BLOCK_FRAMES = 2**16
 
 
-def with_length(file: Any, most_frames: int, most_bytes: int) -> Any:
+def with_length(file: Any, most_values: int, most_bytes: int) -> Any:
     """An open ``soundfile.SoundFile`` that knows how long it is.
 
     Args:
         file: a name, or an ``io.BytesIO``.
-        most_frames: of a stream to be unpacked; what is longer ends a block behind that.
+        most_values: of a stream to be unpacked, all channels together; what is longer ends a block behind that, and the
+            result has ``is_cut``.
         most_bytes: of a file to be read as a whole; the length of a longer one is what libsndfile takes it for.
     """
     import soundfile  # not at the top: every --help would wait for it
@@ -47,7 +48,7 @@ def with_length(file: Any, most_frames: int, most_bytes: int) -> Any:
         return soundfile.SoundFile(io.BytesIO(ended)) if ended else sound
     if sound.frames < UNKNOWN_FRAMES and sound.seekable():
         return sound
-    return _unpacked(file, most_frames, sound.extra_info)
+    return _unpacked(file, most_values, sound.extra_info)
 
 
 def _content(file: Any, most_bytes: int) -> bytes:
@@ -57,12 +58,13 @@ def _content(file: Any, most_bytes: int) -> bytes:
         return opened.read(most_bytes)
 
 
-def _unpacked(file: Any, most_frames: int, told: str) -> Any:
+def _unpacked(file: Any, most_values: int, told: str) -> Any:
     """The same sound with its length, in memory as float32; ``told`` is what libsndfile says of the file itself."""
     import soundfile
 
     class Unpacked(soundfile.SoundFile):
         extra_info = told
+        is_cut = False
 
     class Stream(soundfile.SoundFile):
         def seekable(self) -> bool:  # soundfile seeks after each block, which a FLAC of unknown length cannot
@@ -74,7 +76,10 @@ def _unpacked(file: Any, most_frames: int, told: str) -> Any:
     with Stream(file) as stream:
         form = {"samplerate": stream.samplerate, "channels": stream.channels, "subtype": "FLOAT", "format": "W64"}
         with soundfile.SoundFile(whole, "w", **form) as copy:
-            while copy.frames <= most_frames and len(block := stream.read(BLOCK_FRAMES, dtype="float32")):
+            while len(block := stream.read(BLOCK_FRAMES, dtype="float32")):
+                Unpacked.is_cut = copy.frames * stream.channels > most_values
+                if Unpacked.is_cut:
+                    break
                 copy.write(block)
     whole.seek(0)
     return Unpacked(whole)

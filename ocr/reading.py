@@ -2,39 +2,29 @@
 
 import io
 import stat
-import struct
 import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import Image
 
 from common.errors import SampleError
 from common.paths import missing
 from ocr import pnm
+from ocr.header import PILLOW_ERRORS, Header, header_of
 
-# A page scanned at 600 dpi has 35 megapixels. Checked in the header, before anything is unpacked.
-MAX_PIXELS = 50_000_000
 MAX_FILE_BYTES = 200_000_000
-# Formats whose header Pillow parses and whose pixels OpenCV decodes; others (EPS, …) are never opened.
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2"}
 )
 # Formats of which OpenCV lacks kinds that Pillow has, and the modes of these.
 OPENED_BY_PILLOW = ("TIFF", "JPEG2000", "PPM")
+PNG_DEPTH = 24  # place of the byte that has the bits of a sample
 OPENCV_WHITES = (None, 255, 65_535)  # of PNM; it passes over others that a header names
 PILLOW_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB")
-# Pillow's parsers meet hostile files with any of these.
-PILLOW_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, RuntimeError,
-    struct.error,
-)  # fmt: skip
-# EXIF tag and its values: what turns the stored pixels upright.
-ORIENTATION_TAG = 0x0112
+# Values of EXIF's tag: what turns the stored pixels upright.
 ORIENTATIONS = {
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -44,12 +34,6 @@ ORIENTATIONS = {
     7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
     8: lambda image: np.rot90(image),
 }
-# TIFF tag and its value where 0 is white. OpenCV turns samples of 1 and 8 bits itself, but none of 16.
-PHOTOMETRIC_TAG, WHITE_IS_ZERO = 262, 0
-# TIFF tags that tell a page from what belongs to another one: bits of the first (1 smaller version, 4 mask), a value of
-# the older one.
-NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
-SMALLER_OR_MASK, OLD_SMALLER = 0b101, 2
 # Bits that cameras and scanners fill of samples of 16. No header says how many: PNG's sBIT speaks of the picture before
 # its samples were scaled to all 16, and TIFF's MaxSampleValue is "not to be used to affect the visual appearance".
 DEPTHS_BITS = (8, 10, 12, 14, 16)
@@ -107,31 +91,47 @@ def _version(path: Path) -> tuple[int, int]:
 
 def _whole(path: str | Path, data: np.ndarray) -> np.ndarray:
     """The bytes of a file → grey pixels uint8 [H, W], upright."""
-    image_format, orientation, white_is_zero = _check_header(data, path)
-    pixels = _pixels(data, image_format, path)
+    header = header_of(data, path)
+    pixels = _pixels(data, header, path)
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not header.has_alpha:
+        pixels = pixels[..., :-1]  # what fills four bytes up
     if pixels.size == 0:
         raise SampleError("empty_signal", f"{path}: no pixels")
     grey = _grey(_eight_bits(pixels, path))
-    if white_is_zero and pixels.dtype == np.uint16:
+    if header.white_is_zero and pixels.dtype == np.uint16:
         grey = 255 - grey
-    if image_format == "TIFF":  # OpenCV turns it itself, even when asked for the unchanged image
+    if header.image_format == "TIFF":  # OpenCV turns it itself, even when asked for the unchanged image
         return grey
-    return ORIENTATIONS.get(orientation, lambda image: image)(grey)
+    return ORIENTATIONS.get(header.orientation, lambda image: image)(grey)
 
 
-def _pixels(data: np.ndarray, image_format: str, path: str | Path) -> np.ndarray:
+def _pixels(data: np.ndarray, header: Header, path: str | Path) -> np.ndarray:
     """As they are stored: [H, W] or [H, W, C] (grey and alpha, BGR, BGRA)."""
+    image_format = header.image_format
     try:
         if image_format == "PPM" and pnm.white(data.tobytes()) not in OPENCV_WHITES:
             return _by_pillow(data, image_format)
         pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if pixels is None and image_format in OPENED_BY_PILLOW:
             pixels = _by_pillow(data, image_format)
-    except PILLOW_ERRORS as error:
+        if pixels is not None and header.transparent is not None:
+            pixels = _with_transparent(pixels, header.transparent, int(data[PNG_DEPTH]))
+    except (*PILLOW_ERRORS, cv2.error) as error:
         raise SampleError("unreadable", f"{path}: corrupt or truncated {image_format}: {error}") from None
     if pixels is None:
         raise SampleError("unreadable", f"{path}: corrupt or truncated {image_format}")
     return pixels
+
+
+def _with_transparent(grey: np.ndarray, value: int, depth: int) -> np.ndarray:
+    """Grey pixels [H, W] → [H, W, 2], where those of one value are transparent: OpenCV knows that of colours alone.
+
+    Args:
+        value: as the file has it, in samples of ``depth`` bits; of 1 bit as Pillow says it, 0 or 255.
+    """
+    most = np.iinfo(grey.dtype).max
+    hidden = value if depth in (1, 8, 16) else value * most // ((1 << depth) - 1)
+    return np.dstack([grey, np.where(grey == hidden, 0, most).astype(grey.dtype)])
 
 
 def _by_pillow(data: np.ndarray, image_format: str) -> np.ndarray:
@@ -177,58 +177,6 @@ def _bytes(path: Path) -> np.ndarray:
     if data.size == 0:
         raise SampleError("unreadable", f"{path}: an empty file")
     return data
-
-
-def _check_header(data: np.ndarray, path: str | Path) -> tuple[str, int, bool]:
-    """Format, EXIF orientation and whether 0 is white, from the header alone.
-
-    Raises:
-        SampleError: unreadable, several_pictures, over_limit.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about sizes that are refused here anyway
-            with Image.open(io.BytesIO(data.tobytes()), formats=FORMATS) as image:
-                width, height = image.size
-                image_format = image.format or ""
-                _check_size(width, height, path)
-                orientation = int(image.getexif().get(ORIENTATION_TAG, 1) or 1)
-                white_is_zero = isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
-                num_pictures = 1 + sum(_is_page(image, number) for number in range(1, getattr(image, "n_frames", 1)))
-                if image_format == "PPM":
-                    num_pictures = pnm.num_pictures(data.tobytes())
-    except UnidentifiedImageError:
-        raise SampleError("unreadable", f"{path}: not an image in one of {', '.join(FORMATS)}") from None
-    except Image.DecompressionBombError:
-        raise SampleError("over_limit", f"{path}: more than the {MAX_PIXELS} pixels allowed") from None
-    except PILLOW_ERRORS as error:
-        raise SampleError("unreadable", f"{path}: broken header: {error}") from None
-    if num_pictures > 1:
-        raise SampleError(
-            "several_pictures", f"{path}: {num_pictures} pages or frames in one {image_format}, allowed is one a file"
-        )
-    return image_format, orientation, white_is_zero
-
-
-def _is_page(image: Image.Image, number: int) -> bool:
-    """Whether picture ``number`` of a file, from 1, says something that the first one does not.
-
-    Smaller versions and masks in a TIFF do not, nor what cameras put behind a JPEG: previews, depths.
-    """
-    if image.format == "MPO":
-        return False
-    if not isinstance(image, TiffImageFile):
-        return True
-    image.seek(number)
-    tags = image.tag_v2
-    return not (int(tags.get(NEW_SUBFILE_TYPE, 0)) & SMALLER_OR_MASK or tags.get(SUBFILE_TYPE) == OLD_SMALLER)
-
-
-def _check_size(width: int, height: int, path: str | Path) -> None:
-    if width * height > MAX_PIXELS:
-        raise SampleError("over_limit", f"{path}: {width} x {height} pixels, allowed are {MAX_PIXELS} in all")
-    if width < 1 or height < 1:
-        raise SampleError("empty_signal", f"{path}: {width} x {height} pixels")
 
 
 def _eight_bits(pixels: np.ndarray, path: str | Path) -> np.ndarray:

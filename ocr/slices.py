@@ -69,7 +69,7 @@ def slices(image: np.ndarray, settings: SliceSettings) -> np.ndarray:
     if settings.rotate_tall != "keep" and image.shape[0] > TALL_ASPECT * image.shape[1]:
         image = np.rot90(image, 1 if settings.rotate_tall == "left" else -1)
     turn = settings.polarity == "dark_on_light" or (settings.polarity == "auto" and not is_light_on_dark(image))
-    values = _normalise(_resize(image, settings), settings)
+    values = _normalise(_resize(image, settings), settings, turn)
     if turn:
         values = {"stretch": 1.0, "standardise": 0.0, "none": 1.0}[settings.contrast] - values
     if settings.contrast == "stretch" and np.ptp(values) == 0:
@@ -110,8 +110,8 @@ def _resize(image: np.ndarray, settings: SliceSettings) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(image), (new_width, settings.height_px), interpolation=method)
 
 
-def _normalise(image: np.ndarray, settings: SliceSettings) -> np.ndarray:
-    """uint8 [H, W] → float32 [H, W], light is high."""
+def _normalise(image: np.ndarray, settings: SliceSettings, dark_on_light: bool) -> np.ndarray:
+    """uint8 [H, W] → float32 [H, W], light is high; of a faint picture the ground is at its end of the range."""
     values = image.astype(np.float32)
     if settings.contrast == "none":
         return values / 255
@@ -122,4 +122,6 @@ def _normalise(image: np.ndarray, settings: SliceSettings) -> np.ndarray:
     high = float(np.searchsorted(cumulative, 1 - settings.clip_percent / 100, side="left"))
     if high <= low:
         low, high = float(image.min()), float(image.max())
+    if high - low < MIN_CONTRAST_LEVELS and dark_on_light:
+        low = high - MIN_CONTRAST_LEVELS
     return np.clip((values - low) / max(high - low, MIN_CONTRAST_LEVELS), 0, 1)

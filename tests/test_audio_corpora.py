@@ -1,13 +1,17 @@
 """Readers of speech corpora: each layout as it is distributed, and what is wrong with a broken one."""
 
+import io
 import json
 import zipfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from audio.corpora import CORPORA
+from audio.reading import read
 from common.errors import GlyphoneError
 from common.samples import SPLITS, Sample
 
@@ -120,6 +124,17 @@ def test_fsdd_official_split(tmp_path: Path, zipped: bool) -> None:
         assert each.split == ("test" if int(index) < 5 else "validation" if int(index) < 10 else "train")
         assert each.group == f"{speaker}/{each.split}"
         assert each.path == ("fsdd.zip!" if zipped else "") + f"recordings/{each.id}.wav"
+
+
+@pytest.mark.parametrize("prefix", ["", "./", "a//"])
+def test_members_of_an_archive_are_read_as_it_names_them(tmp_path: Path, prefix: str) -> None:
+    sound = io.BytesIO()
+    soundfile.write(sound, 0.1 * np.sin(np.arange(800)), 8000, format="WAV")
+    with zipfile.ZipFile(tmp_path / "fsdd.zip", "w") as archive:
+        for name in fsdd_names():
+            archive.writestr(f"{prefix}recordings/{name}", sound.getvalue())
+    for each in listed("fsdd", tmp_path)[:3]:
+        assert read(tmp_path / each.path).seconds == 0.1
 
 
 @pytest.mark.parametrize(("test_speaker", "validation_speaker"), [("a", "b"), ("b", "c"), ("c", "a")])

@@ -177,6 +177,12 @@ def test_too_long_and_empty_sounds_are_refused() -> None:
         ({"kind": "mfcc", "num_mels": 20}, "num_mfcc 40 must be at most num_mels 20"),
         ({"num_mels": 400}, "filters are narrower"),
         ({"num_mel": 40}, "Extra inputs"),
+        (
+            {"kind": "linear", "low_hz": 20, "high_hz": 25},
+            "no bin of the spectrum lies between, they are 31.25",
+        ),
+        ({"num_mels": 128, "low_hz": 62.5}, "filters are narrower"),
+        ({"num_mels": 100, "low_hz": 187.5, "rate_hz": 8_000}, "filters are narrower"),
         ({"normalise": "corpus"}, "utterance"),
     ],
 )

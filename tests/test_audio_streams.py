@@ -1,6 +1,7 @@
 """Sounds that do not tell their length are read whole."""
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,25 @@ def test_flac_of_unknown_length_is_read(flac: bytes, tmp_path: Path) -> None:
 def test_flac_of_unknown_length_is_bounded(flac: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "b.flac").write_bytes(unknown_flac(flac))
     monkeypatch.setattr(reading, "MAX_FRAMES", 100_000)
-    with pytest.raises(SampleError, match="at most 6 are read") as caught:
+    with pytest.raises(SampleError, match="at most 100000 values are unpacked") as caught:
         read(tmp_path / "b.flac")
     assert caught.value.code == "over_limit"
+
+
+def test_many_channels_of_unknown_length_take_no_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = io.BytesIO()
+    soundfile.write(data, np.zeros((400_000, 8)), RATE_HZ, format="FLAC", subtype="PCM_16")
+    (tmp_path / "a.flac").write_bytes(unknown_flac(data.getvalue()))
+    monkeypatch.setattr(reading, "MAX_FRAMES", 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SampleError, match="at most 1000000 values are unpacked"):
+            read(tmp_path / "a.flac")
+        assert tracemalloc.get_traced_memory()[1] < 16 * 1_000_000
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(reading, "MAX_FRAMES", 4_000_000)
+    assert len(read(tmp_path / "a.flac").waveform) == 400_000
 
 
 @pytest.mark.parametrize("kind", ["GSM610", "G721_32"])

@@ -14,7 +14,8 @@ from PIL import Image, TiffImagePlugin
 from common.errors import SampleError
 from common.samples import REASONS
 from ocr import reading
-from ocr.reading import MAX_PIXELS, read
+from ocr.header import MAX_PIXELS
+from ocr.reading import read
 
 
 def picture(height=20, width=40):
@@ -27,6 +28,11 @@ def picture(height=20, width=40):
 def save(path, image, **options):
     image.save(path, **options)
     return path
+
+
+def chunk(kind, content):
+    """Of a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def reason(path, **arguments):
@@ -139,6 +145,49 @@ def test_transparency_is_white(tmp_path, mode):
     image.putalpha(Image.fromarray(np.where(GREY == 10, 255, 0).astype(np.uint8)))
     expected = np.where(GREY == 10, 10, 255)
     assert (read(save(tmp_path / "a.png", image)) == expected).all()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("ink", [0, 1])
+def test_a_grey_that_a_png_calls_transparent_is_white(tmp_path, bits, ink):
+    """tRNS of colour type 0: one value, of as many bits as the samples."""
+    hidden = (1 << bits) - 1 if ink == 0 else 0
+    shown = 0 if ink == 0 else 1
+    samples = np.where(GREY == 10, shown, hidden).astype(np.uint32)
+    rows = [
+        b"\0" + np.packbits((row[:, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8).ravel()).tobytes()
+        for row in samples
+    ]
+    content = chunk(b"IHDR", struct.pack(">IIBBBBB", GREY.shape[1], GREY.shape[0], bits, 0, 0, 0, 0))
+    content += chunk(b"tRNS", struct.pack(">H", hidden)) + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content + chunk(b"IEND", b""))
+    result = read(tmp_path / "a.png")
+    if bits == 1 and ink == 1:  # white on transparent: on black
+        assert (result == np.where(GREY == 10, 255, 0)).all()
+    else:
+        assert (result[GREY != 10] == 255).all() and (result[GREY == 10] < 100).all()
+
+
+def test_what_fills_a_pixel_up_is_no_transparency(tmp_path):
+    """32 bits of BMP with masks of colours alone, and TIFF whose fourth sample is called unspecified: zeros there."""
+    height, width = GREY.shape
+    pixels = np.dstack([GREY, GREY, GREY, np.zeros_like(GREY)])
+    masks = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
+    info = struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 32, 3, pixels.size, 2835, 2835, 0, 0)
+    start = 14 + len(info) + len(masks)
+    bmp = b"BM" + struct.pack("<IHHI", start + pixels.size, 0, 0, start) + info + masks + pixels.tobytes()
+    (tmp_path / "a.bmp").write_bytes(bmp)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[338] = 0  # ExtraSamples: unspecified
+    Image.fromarray(pixels[..., :3]).convert("RGBX").save(tmp_path / "a.tif", tiffinfo=tags)
+    for name in ("a.bmp", "a.tif"):
+        assert np.abs(read(tmp_path / name).astype(int) - GREY).max() <= 1, name
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.bmp", "a.pgm", "a.png"])
+@pytest.mark.parametrize("size", [(1, 1_100_000), (1_100_000, 1)])
+def test_longer_sides_than_opencv_takes_are_refused(tmp_path, name, size):
+    assert reason(save(tmp_path / name, Image.new("L", size))) == "over_limit"
 
 
 def test_white_letters_on_transparent_ground_stay_visible(tmp_path):
@@ -365,9 +414,6 @@ def test_truncated(tmp_path, name, share):
 
 
 def test_decompression_bomb_is_refused_by_its_header(tmp_path):
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
     for side in (8000, 60000, 2**31 - 1):
         header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
         content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")

@@ -55,6 +55,15 @@ def test_ink_is_high_in_both_polarities(ink, ground):
     assert np.allclose(slices(image, SliceSettings()), slices(bars(), SliceSettings()), atol=0.02)
 
 
+@pytest.mark.parametrize("levels", [1, 3, 6, 11, 12, 40])
+def test_a_faint_picture_and_its_negative_give_the_same_slices(levels):
+    """Ground is near 0 in both: masks and padding are 0 too."""
+    image = bars(ink=200 - levels, ground=200)
+    found = slices(image, SliceSettings())
+    np.testing.assert_allclose(found, slices(255 - image, SliceSettings()), atol=1e-6)
+    assert np.median(found) < 1e-6 and found.max() > 0.05
+
+
 def test_polarity_of_settings():
     image = bars()
     light_is_high = slices(image, SliceSettings(polarity="keep"))
