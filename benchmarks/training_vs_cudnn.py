@@ -18,6 +18,7 @@ from benchmarks.default_networks import MODALITIES, Default, asked_overrides, de
 from benchmarks.packed_network import packed
 from benchmarks.result import Result
 from benchmarks.training_step import LEARNING_RATE, in_turn, ratios, summary
+from common.device import choose_device
 from common.errors import GlyphoneError
 from common.network import Network
 from common.training.batches import Batch
@@ -36,7 +37,7 @@ def run(arguments: Sequence[str] = ()) -> Result:
     overrides = asked_overrides("training_vs_cudnn", arguments, __doc__)
     if not torch.cuda.is_available():
         raise GlyphoneError("training_vs_cudnn: torch sees no GPU here, and one is what is measured")
-    device = torch.device("cuda")
+    device = torch.device(choose_device("cuda", "device"))
     detail: dict[str, Any] = {"settings": overrides, "gpu": torch.cuda.get_device_name(device)}
     for modality in MODALITIES:
         subject = default(modality, overrides)

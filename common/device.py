@@ -18,7 +18,9 @@ def choose_device(name: str, key: str) -> str:
     import torch
 
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    # What is said to be float32 is: cuDNN would else round factors to ten bits (TF32), as far off as bfloat16's sums.
+    torch.backends.cudnn.allow_tf32 = False
     try:
         if torch.device(name).type not in DEVICE_TYPES:
             raise GlyphoneError(f"{key} {name!r}: must be auto or one of {', '.join(DEVICE_TYPES)}")

@@ -20,6 +20,7 @@ from test_training_parts import make_batch, make_network
 from common.adaptation.self_training import self_train
 from common.adaptation.settings import AdaptationSettings
 from common.alphabet import Alphabet
+from common.device import choose_device
 from common.emissions import emissions
 from common.network import Network
 from common.recurrent.lengths import mask_of
@@ -34,6 +35,12 @@ from pipelines.recogniser import Recogniser
 DEVICE = os.environ.get("GLYPHONE_TEST_DEVICE", "cuda")
 pytestmark = pytest.mark.skipif(DEVICE == "cuda" and not torch.cuda.is_available(), reason="torch sees no GPU")
 LENGTHS = [37, 1, 12, 40, 5, 40]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _chosen():
+    """As every command takes its device: float32 without TF32."""
+    choose_device(DEVICE, "GLYPHONE_TEST_DEVICE")
 
 
 def example(dtype):

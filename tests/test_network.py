@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from common.device import choose_device
 from common.emissions import emissions
 from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
@@ -163,3 +164,11 @@ def test_what_is_dropped_in_training_is_not_in_evaluation(cell, option):
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
     first, second = (network.eval()(x, lengths)[0] for _ in range(2))
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_float32_is_what_it_says_on_a_gpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else cuDNN rounds factors to ten bits, and emissions are a thousandth off."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    choose_device(name, "device")
+    assert not torch.backends.cudnn.allow_tf32
