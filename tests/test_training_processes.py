@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,22 @@ def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path, whole, c
     resumed = run(tmp_path, CHOSEN)
     assert "going on at epoch" in capfd.readouterr().err
     check_alike(resumed.progress.history, resumed.weights, whole)
+
+
+def test_they_meet_wherever_temporary_files_lie(tmp_path, monkeypatch):
+    """A path with a blank and letters beyond ASCII: as an address it would be another path."""
+    folder = tmp_path / "ä b"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    code = (
+        f"import sys; sys.path.insert(0, {str(TESTS.parent)!r})\n"
+        "import torch\n"
+        "from common.training import processes\n"
+        "processes.PATIENCE = __import__('datetime').timedelta(seconds=100)\n"
+        "group = processes.join(torch.device('cpu'))\n"
+        "assert group.sum(torch.ones(1)).item() == 2\n"
+    )
+    assert launch(2, [sys.executable, "-c", code]) == 0
 
 
 def test_the_first_failure_decides_and_nothing_is_left_over(tmp_path, monkeypatch, capfd):

@@ -13,7 +13,7 @@ from typing import IO
 
 from common.errors import GlyphoneError
 
-# Environment of the processes: file descriptor that closes when the launcher ends; where they meet.
+# Environment of the processes: file descriptor that closes when the launcher ends; the file where they meet.
 LIFELINE = "GLYPHONE_LIFELINE"
 RENDEZVOUS = "GLYPHONE_RENDEZVOUS"
 # Exit code of a process that lost another one: not the cause, whose code is waited for so long.
@@ -38,7 +38,7 @@ def launch(num_processes: int, command: Sequence[str]) -> int:
             "WORLD_SIZE": str(num_processes),
             "LOCAL_WORLD_SIZE": str(num_processes),
             LIFELINE: str(lifeline),
-            RENDEZVOUS: (Path(folder) / "rendezvous").as_uri(),
+            RENDEZVOUS: str(Path(folder) / "rendezvous"),
         }
         if sys.platform == "linux":
             common["GLOO_SOCKET_IFNAME"] = os.environ.get("GLOO_SOCKET_IFNAME", "lo")

@@ -108,9 +108,11 @@ def join(device: torch.device) -> Group:
         device = torch.device("cuda", place)
         torch.cuda.set_device(device)
     hold_on_to_launcher()
+    # Not as an address file://…, whose escapes torch leaves: behind a blank in it the processes would wait for ever.
+    meeting = os.environ.get(RENDEZVOUS)
     torch.distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        init_method=os.environ.get(RENDEZVOUS, "env://"),
+        store=torch.distributed.FileStore(meeting, num_processes()) if meeting else None,
         rank=int(os.environ["RANK"]),
         world_size=num_processes(),
         timeout=PATIENCE,
