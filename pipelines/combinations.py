@@ -6,6 +6,7 @@ since whoever switches that off for one run leaves it there; recipes do so with 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 Sections = Mapping[str, Any]  # checked sections of a modality by name
@@ -77,10 +78,17 @@ RULES = (
 
 def mistakes(checked: Sections) -> Iterator[str]:
     """``key: value: sentence`` of what asks for something that nothing does; sections with mistakes are None."""
+    pretraining = checked["pretraining"]
+    for key in ("draw", "new_characters") if pretraining is not None else ():
+        if given := getattr(pretraining, key):
+            needs = "read samples to draw from" if key == "draw" else "a model to start from"
+            yield f"pretraining.{key}: {given!r}: pretraining has made samples alone, and fresh weights; no {needs}"
     decoding, language = checked["decoding"], checked["language"]
     if decoding is None or language is None:
         return
     engine = decoding.engine
+    if engine == "ctcdecode" and find_spec("ctcdecode") is None:
+        yield "decoding.engine: 'ctcdecode': its package is not installed; engine beam finds the same texts"
     if engine == "greedy" and decoding.num_alternatives:
         yield f"decoding.num_alternatives: {decoding.num_alternatives}: engine greedy finds one text; allowed: 0"
     if engine != "beam_lm":

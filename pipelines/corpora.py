@@ -26,16 +26,16 @@ def read_corpora(
     for corpus in corpora:
         prefix = f"{corpus.name}/" if len(corpora) > 1 else ""
         for sample in modality.corpora[corpus.reader].read(corpus.own, roots[corpus.name], seed):
-            _check_unicode(corpus.name, sample)
+            check_unicode(corpus.name, sample)
             if isinstance(sample, Rejection):
                 yield replace(sample, id=prefix + sample.id)
             else:
                 yield replace(sample, id=prefix + sample.id, corpus=corpus.name)
 
 
-def _check_unicode(corpus: str, sample: Sample | Rejection) -> None:
+def check_unicode(corpus: str, sample: Sample | Rejection) -> None:
     """Refuse names and texts that UTF-8 cannot write: file names of another encoding, halves of an emoji."""
-    for key in ("id", "path", "text", "group"):
+    for key in ("id", "path", "text", "group", "licence"):
         value = getattr(sample, key, "")
         if any("\ud800" <= character <= "\udfff" for character in value):
             advice = "rename the file, or save the table, as UTF-8"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # Recordings, pictures and archives count by name and size; everything else is text and counts by content.
@@ -31,6 +32,28 @@ def listing(root: Path) -> str:
             line = f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n"
             total.update(os.fsencode(line))  # names may be other than UTF-8
     return total.hexdigest()[:DIGEST_LENGTH]
+
+
+def unlisted(root: Path, names: Iterable[str]) -> Iterator[str]:
+    """A digest for each of the files and folders that ``listing`` passes over: outside, hidden, behind a linked folder.
+
+    Args:
+        names: what settings name, relative to root or absolute; what is not there is left for the reader to refuse.
+    """
+    for name in filter(None, names):
+        path = root / name
+        if not _is_listed(path, root):
+            if path.is_file():
+                yield file_digest(path)
+            elif path.is_dir():
+                yield listing(path)
+
+
+def _is_listed(path: Path, root: Path) -> bool:
+    if not path.is_relative_to(root):
+        return False
+    steps = [path, *path.parents][: len(path.parts) - len(root.parts)]
+    return not any(step.name.startswith(".") or (step.is_symlink() and step.is_dir()) for step in steps)
 
 
 def file_digest(path: Path) -> str:

@@ -100,13 +100,18 @@ def check_leaks(samples: Sequence[Sample], digests: Mapping[str, str]) -> None:
     Raises:
         GlyphoneError: naming the samples.
     """
-    first: dict[str, Sample] = {}
+    # Of each content the first sample of every corpus and split.
+    first: dict[str, dict[tuple[str, str], Sample]] = defaultdict(dict)
     pairs = []
     for sample in samples:
         if sample.id in digests:
-            other = first.setdefault(digests[sample.id], sample)
-            if other.split != sample.split and other.corpus != sample.corpus:
-                pairs.append(f"{other.id} ({other.split}) and {sample.id} ({sample.split})")
+            known = first[digests[sample.id]]
+            pairs += [
+                f"{other.id} ({other.split}) and {sample.id} ({sample.split})"
+                for (corpus, split), other in known.items()
+                if split != sample.split and corpus != sample.corpus
+            ]
+            known.setdefault((sample.corpus, sample.split), sample)
     if pairs:
         more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
         raise GlyphoneError(f"the same content stands in two splits: {', '.join(pairs[:5])}{more}; drop one of each")

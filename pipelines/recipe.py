@@ -14,7 +14,7 @@ from common.errors import GlyphoneError, SettingsError, run
 from common.files import write_text
 from common.manifest import outside_table
 from pipelines.combinations import idle
-from pipelines.listing import file_digest, listing
+from pipelines.listing import file_digest, listing, unlisted
 from pipelines.modalities import MODULES, modality
 from pipelines.roots import download_folder, find_file, find_root, resolve_root
 from pipelines.settings import PARAMS, check, load
@@ -27,6 +27,8 @@ DEFAULT = RECIPES / "default.yaml"
 FILLED_IN = {"listing", "text_digest", "warm_start_digest", "voters_digest"}
 # Key of a recipe: the one that it is laid over, if not the default.
 BASE = "extends"
+# Keys of readers that name a file or a folder of the corpus, or a list of them.
+NAMING = ("manifest", "list", "train", "validation", "test")
 # The reader of corpora that are made and not read: it needs no folder.
 SYNTHETIC = "synthetic"
 
@@ -77,7 +79,7 @@ def _base(name: Any, path: Path, above: tuple[Path, ...]) -> str:
 def folders_needed(tree: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     """(key, modality, entry) of every corpus that lies in a folder, of the modalities that the recipe runs."""
     found = []
-    for name in tree.get("modalities") or ():
+    for name in _modalities(tree):
         section = tree.get(name)
         entries = section.get("corpora") if isinstance(section, Mapping) else None
         for number, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -85,6 +87,12 @@ def folders_needed(tree: Mapping[str, Any]) -> list[tuple[str, str, dict[str, An
             if isinstance(entry, dict) and entry.get("reader") != SYNTHETIC:
                 found.append((f"{name}.corpora.{number}", name, entry))
     return found
+
+
+def _modalities(tree: Mapping[str, Any]) -> list[str]:
+    """The modalities that the recipe runs; what is malformed is left for the settings' own check."""
+    named = tree.get("modalities")
+    return [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
 
 
 def set_root(tree: Mapping[str, Any], root: str) -> None:
@@ -97,15 +105,16 @@ def set_root(tree: Mapping[str, Any], root: str) -> None:
     if len(found) != 1:
         keys = ", ".join(key for key, _, _ in found) or "none"
         raise SettingsError(f"--root {root}: the recipe must have one corpus that lies in a folder; it has {keys}")
-    path = Path(root).expanduser().resolve()
+    path = Path(root).expanduser()
     if not path.exists():
         raise SettingsError(f"--root {root}: there is no such folder or table")
     entry = found[0][2]
     if path.is_file():
         entry.clear()
-        entry.update(reader="manifest", root=str(path.parent), manifest=path.name)
+        # A table may be a link: its paths start where the link is.
+        entry.update(reader="manifest", root=str(path.parent.resolve()), manifest=path.name)
     else:
-        entry["root"] = str(path)
+        entry["root"] = str(path.resolve())
 
 
 def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
@@ -134,7 +143,14 @@ def fill_listings(tree: Mapping[str, Any], download: bool) -> None:
             hint = f"or fetch it by hand: no checked download is known for {reader}"
         folder = resolve_root(root, f"{key}.root", hint)
         table = outside_table(str(entry.get("manifest") or ""), folder)
-        entry["listing"] = listing(folder) + (f"+{file_digest(table)}" if table else "")
+        digests = [file_digest(table)] if table else list(unlisted(folder, _named_in(entry)))
+        entry["listing"] = "+".join([listing(folder), *digests])
+
+
+def _named_in(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Files and folders of a corpus that its entry names."""
+    for value in map(entry.get, NAMING):
+        yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
 
 
 def fill_text_digests(tree: Mapping[str, Any]) -> None:
@@ -143,7 +159,7 @@ def fill_text_digests(tree: Mapping[str, Any]) -> None:
     Raises:
         GlyphoneError: the file is missing.
     """
-    for name in tree.get("modalities") or ():
+    for name in _modalities(tree):
         section = tree[name].get("language") if isinstance(tree.get(name), Mapping) else None
         if isinstance(section, dict) and isinstance(section.get("text"), str) and section["text"]:
             section["text_digest"] = file_digest(find_file(section["text"], f"{name}.language.text"))
@@ -155,7 +171,7 @@ def fill_warm_start_digests(tree: Mapping[str, Any]) -> None:
     Raises:
         GlyphoneError: there is no such model, or it is the one that this training would overwrite.
     """
-    for name in tree.get("modalities") or ():
+    for name in _modalities(tree):
         section = tree[name].get("training") if isinstance(tree.get(name), Mapping) else None
         if isinstance(section, dict) and isinstance(section.get("warm_start"), str) and section["warm_start"]:
             section["warm_start_digest"] = model_digest(warm_start_folder(section["warm_start"], name))
@@ -167,7 +183,7 @@ def fill_voters_digests(tree: Mapping[str, Any]) -> None:
     Raises:
         GlyphoneError: there is no such model, it stands twice, or it is the one that is evaluated.
     """
-    for name in tree.get("modalities") or ():
+    for name in _modalities(tree):
         section = tree[name].get("evaluate") if isinstance(tree.get(name), Mapping) else None
         if not isinstance(section, dict):
             continue
@@ -179,8 +195,8 @@ def fill_voters_digests(tree: Mapping[str, Any]) -> None:
 
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
     """Check the settings in full, name what has no effect, then write them: equal trees give equal bytes."""
-    for name in tree.get("modalities") or ("audio",):
-        for _, told in idle(check(tree, str(name), path)):
+    for name in _modalities(tree) or MODULES:
+        for _, told in idle(check(tree, name, path)):
             print(f"{path}: {name}.{told}", file=sys.stderr)
     yaml = YAML(pure=True)
     yaml.width, yaml.allow_unicode = 120, True
@@ -204,7 +220,7 @@ def say_replaced(tree: Mapping[str, Any], path: str | Path = PARAMS) -> None:
 
 def _replaced(old: Any, new: Any, key: str = "") -> Iterator[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in sorted({*old, *new} - FILLED_IN):
+        for name in sorted({*old, *new} - FILLED_IN, key=str):
             yield from _replaced(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, (one, other) in enumerate(zip(old, new, strict=True)):
@@ -230,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("give one of NAME, --refresh and --targets")
     if options.targets:
         tree = load(PARAMS)
-        check(tree, next(iter(MODULES)), PARAMS)
+        check(tree, next(iter(_modalities(tree) or MODULES)), PARAMS)
         print(targets(tree))
         return
     present = options.refresh and Path(PARAMS).is_file()

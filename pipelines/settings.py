@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,7 +115,9 @@ def check(tree: Mapping[str, Any], name: str, path: str | Path) -> dict[str, Any
     checked: dict[str, Any] = dict(_check(TopSettings, top, "", mistakes) or {})
     unknown = sorted(set(checked.get("modalities", ())) - set(MODULES))
     mistakes += [f"modalities: {each!r}: there are {', '.join(MODULES)}" for each in unknown]
-    if name not in tree:
+    if name not in MODULES:
+        mistakes.append(f"{name}: no such modality; there are {', '.join(MODULES)}")
+    elif name not in tree:
         mistakes.append(f"{name}: no such section; every modality that is asked for needs one")
     for each in MODULES:
         if each in tree:
@@ -163,7 +164,6 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
     corpora = _check_corpora(name, sections.get("corpora"), full, checked["text"], mistakes)
     checked["corpora"] = tuple(corpora)
     mistakes += [f"{name}.{each}" for each in combinations.mistakes(checked)]
-    _check_engine(checked["decoding"], f"{name}.decoding", mistakes)
     if full and _is_right_to_left(checked["text"]) and modality(name).unit != "px":
         mistakes.append(f"{name}.text.direction: 'rtl': is of lines in pictures; transcripts of sounds are always ltr")
     if full and checked["slices"] is not None and checked["augment"] is not None:
@@ -174,12 +174,6 @@ def _check_modality(name: str, sections: Any, full: bool, mistakes: list[str]) -
         if full:
             _check_stream(modality(name), checked[section], checked["text"], f"{name}.{section}", mistakes)
     return checked
-
-
-def _check_engine(chosen: Any, key: str, mistakes: list[str]) -> None:
-    """An engine that is a package of its own is there: else stage evaluate would say so, after the training."""
-    if chosen is not None and chosen.engine == "ctcdecode" and find_spec("ctcdecode") is None:
-        mistakes.append(f"{key}.engine: 'ctcdecode': its package is not installed; engine beam finds the same texts")
 
 
 def _is_right_to_left(text: Any) -> bool:

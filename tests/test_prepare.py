@@ -1,5 +1,6 @@
 """prepare: what it keeps, what it rejects and why, and how it splits."""
 
+import itertools
 import json
 from collections import defaultdict
 from dataclasses import replace
@@ -14,7 +15,8 @@ from common.errors import GlyphoneError
 from common.files import read_jsonl
 from common.samples import REASONS, Sample
 from common.splitting import connected_groups, split_corpus
-from pipelines.prepare import prepare
+from pipelines.corpora import check_unicode
+from pipelines.prepare import check_leaks, prepare
 from tests.toy.workspace import enter_workspace, manifest, rows, write_corpus, write_params
 
 DATA = Path("data/toy")
@@ -249,6 +251,24 @@ def test_leak_between_corpora_is_an_error(workspace: Path) -> None:
     write_params(workspace, [manifest("one", name="one"), manifest("two", name="two")])
     with pytest.raises(GlyphoneError, match=r"one/good9-test \(test\) and two/copy-train \(train\)"):
         prepare("toy", DATA, num_workers=1)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_leak_is_one_in_any_order_of_samples(order: tuple[int, ...]) -> None:
+    """Corpus A has the content in two splits of its own, and B has it once more."""
+    samples = [
+        Sample(id=each, path=each, text="", group=each, split=split, corpus=each[0])
+        for each, split in (("A1", "train"), ("A2", "test"), ("B1", "train"))
+    ]
+    with pytest.raises(GlyphoneError, match=r"two splits: (A2 \(test\) and B1|B1 \(train\) and A2)"):
+        check_leaks([samples[place] for place in order], dict.fromkeys(("A1", "A2", "B1"), "same"))
+
+
+@pytest.mark.parametrize("key", ["id", "path", "text", "group", "licence"])
+def test_half_an_emoji_is_refused_wherever_it_stands(key: str) -> None:
+    sample = replace(Sample(id="a", path="a", text="a", group="a", split=""), **{key: "\ud83d"})
+    with pytest.raises(GlyphoneError, match=rf"corpus radio: {key} '.ud83d' is no Unicode text"):
+        check_unicode("radio", sample)
 
 
 def test_ids_of_several_corpora_are_kept_apart(workspace: Path) -> None:

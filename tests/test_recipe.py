@@ -123,6 +123,35 @@ def test_refresh_without_params_takes_the_default(workspace: Path) -> None:
     assert params()["recipe"] == "default"
 
 
+def test_targets_of_any_modality(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    MODULES["other"] = MODULES.pop("toy")
+    MODULES["toy"] = MODULES["other"]  # not the first one
+    main(["default"])
+    main(["--targets"])
+    assert capsys.readouterr().out == "report@toy\n"
+
+
+@pytest.mark.parametrize("named", ["5", "toy", "[5]", "{toy: 1}", "[]"])
+def test_modalities_that_are_no_list_of_names_are_one_line(workspace: Path, named: str) -> None:
+    Path("recipes/mine.yaml").write_text(f"modalities: {named}", "utf-8")
+    with pytest.raises(SettingsError, match=r"^params\.yaml: modalities"):
+        main(["mine"])
+    Path("params.yaml").write_text(
+        f"seed: 1\nmodalities: {named}\ntoy: {{corpora: [{{reader: synthetic}}]}}\n", "utf-8"
+    )
+    for arguments in (["--refresh"], ["--targets"]):
+        with pytest.raises(SettingsError, match=r"^params\.yaml: modalities"):
+            main(arguments)
+
+
+def test_keys_of_any_kind_can_be_replaced(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("recipes/mine.yaml").write_text("toy: {text: {replace: {1: one, ß: ss}}}", "utf-8")
+    main(["mine"])
+    Path("recipes/mine.yaml").write_text("toy: {text: {replace: {1: uno, ß: ss}}}", "utf-8")
+    main(["mine"])
+    assert "toy.text.replace.1: 'one' becomes 'uno'" in capsys.readouterr().err
+
+
 def test_targets(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["default"])
     main(["--targets"])
@@ -160,6 +189,13 @@ def test_root_points_to_a_folder_or_a_table(workspace: Path, tmp_path: Path) -> 
     main(["own", "--root", str(tmp_path / "elsewhere" / "manifest.jsonl")])
     (entry,) = params()["toy"]["corpora"]
     assert (entry["reader"], entry["manifest"]) == ("manifest", "manifest.jsonl")
+    # A table may be a link, as tools for large files have them: what it names lies beside the link.
+    (tmp_path / "store").mkdir()
+    (tmp_path / "elsewhere" / "manifest.jsonl").rename(tmp_path / "store" / "abc")
+    (tmp_path / "elsewhere" / "manifest.jsonl").symlink_to(tmp_path / "store" / "abc")
+    main(["own", "--root", "../elsewhere/manifest.jsonl"])
+    (entry,) = params()["toy"]["corpora"]
+    assert (entry["root"], entry["manifest"]) == (str(tmp_path / "elsewhere"), "manifest.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -220,6 +256,25 @@ def test_a_table_of_the_repository_counts_in_the_listing(workspace: Path) -> Non
         recipe.fill_listings(tree, download=False)
         seen.append(entry["listing"])
     assert seen[0] != seen[1] and all(each.startswith(listing(folder) + "+") for each in seen)
+
+
+@pytest.mark.parametrize("key", ["manifest", "list", "train", "test"])
+@pytest.mark.parametrize("place", ["../lists/x", "{outside}/x", ".hidden/x", "link/x", "folder/x", "linked file"])
+def test_what_settings_name_counts_wherever_it_lies(workspace: Path, key: str, place: str) -> None:
+    folder, outside = workspace.parent / "corpus", workspace.parent / "lists"
+    for each in (outside, folder / ".hidden", folder / "folder"):
+        each.mkdir(parents=True)
+    (folder / "link").symlink_to(outside)
+    (folder / "linked file").symlink_to(outside / "y")
+    name = place.format(outside=outside)
+    entry = {"reader": "manifest", "root": str(folder), key: [name] if key == "train" else name}
+    seen = []
+    for text in ("path\ttext\na.wav\thello\n", "path\ttext\na.wav\tworld\n"):
+        (folder / name).write_text(text, "utf-8")
+        recipe.fill_listings({"modalities": ["audio"], "audio": {"corpora": [entry]}}, download=False)
+        seen.append(entry["listing"])
+    assert seen[0] != seen[1]
+    assert ("+" in seen[0]) == (place not in ("folder/x", "linked file"))
 
 
 def test_data_folder_of_the_environment_comes_first(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,12 @@ def mistakes(path: Path) -> list[str]:
     return str(error.value).split("\n")
 
 
+@pytest.mark.parametrize("name", ["seed", "recipe", "modalities", "nobody"])
+def test_what_is_no_modality_is_refused(params: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: no such modality; there are "):
+        read(name, "training", path=write(params))
+
+
 def test_only_what_is_asked_for(params: Path) -> None:
     chosen = read("toy", "seed", "text", "corpora", path=write(params))
     assert set(vars(chosen)) == {"seed", "text", "corpora"}
@@ -290,12 +296,20 @@ def test_nothing_but_settings_errors(tmp_path_factory: pytest.TempPathFactory, s
         ),
         ({"decoding": {"engine": "beam", "rescoring": {}}}, "decoding.rescoring: there is no character model"),
         ({"language": {"text": "more.txt"}}, "language.text: 'more.txt': nothing learns from it"),
+        (
+            {"pretraining": {"draw": {"synthetic": 5}}},
+            "pretraining.draw: {'synthetic': 5}: pretraining has made",
+        ),
+        (
+            {"pretraining": {"new_characters": {"x": "y"}}},
+            "pretraining.new_characters: {'x': 'y'}: pretraining has made",
+        ),
     ],
 )
 def test_what_asks_for_something_that_nothing_does_is_a_mistake(
     params: Path, sections: dict, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.settings.find_spec", lambda name: name)
+    monkeypatch.setattr("pipelines.combinations.find_spec", lambda name: name)
     (told,) = mistakes(write(params, *((f"toy.{key}", value) for key, value in sections.items())))
     assert told.startswith(f"{params}: toy.{line}")
 
@@ -356,6 +370,6 @@ def test_defaults_are_never_a_mistake_nor_told(engine: str, unit: str) -> None:
     tree = GOOD | {"toy": GOOD["toy"] | {"decoding": {"engine": engine}, "language": {"unit": unit}}}
     if (engine, unit) == ("beam_lm", "none"):
         return
-    with patch("pipelines.settings.find_spec"):
+    with patch("pipelines.combinations.find_spec"):
         told = [section for section, _ in idle(check(tree, "toy", "params.yaml"))]
     assert told == (["language"] if unit == "word" and engine != "beam_lm" else [])
