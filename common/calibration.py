@@ -120,7 +120,11 @@ def observe(hypothesis: Hypothesis, reference: str, group: str, into: Mapping[st
     """
     kept: list[Symbol] = []
     for symbol in hypothesis.symbols:
-        if not symbol.text.isspace() or (kept and not kept[-1].text.isspace()):
+        if kept and len(one := unicodedata.normalize("NFC", kept[-1].text + symbol.text)) == 1:
+            # A letter and its mark, which are one character of the reference.
+            sure = geometric_mean([kept[-1].confidence, symbol.confidence])
+            kept[-1] = replace(kept[-1], text=one, end=symbol.end, confidence=sure)
+        elif not symbol.text.isspace() or (kept and not kept[-1].text.isspace()):
             kept.append(symbol)
     if kept and kept[-1].text.isspace():
         kept.pop()

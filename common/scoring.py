@@ -102,6 +102,8 @@ def score(
     def interval(
         numerators: Sequence[float], denominators: Sequence[float], groups: Sequence[str]
     ) -> tuple[float, float] | None:
+        if num_groups > 1 and len(set(groups)) == 1:
+            return None  # a slice of one group, where all others are drawn over groups
         return bootstrap_interval(
             numerators, denominators, groups, num_samples=num_samples, confidence=confidence, seed=seed
         )

@@ -161,7 +161,7 @@ def _write(
     network = NetworkSettings(**description.pop("network"))
     steps = [*description["summary"].get("adaptations", ()), _step(adapted, settings, num_files, seed)]
     description["summary"] = {**description["summary"], "adaptations": steps}
-    card = (model / CARD).read_text("utf-8") if (model / CARD).is_file() else ""
+    card = (model / CARD).read_text("utf-8", errors="replace") if (model / CARD).is_file() else ""
     text = f"{card.rstrip()}\n\n{_note(steps[-1])}"
     if (model / LANGUAGE_FOLDER).is_dir():  # digests and results of an archive are of the old weights
         shutil.copytree(model / LANGUAGE_FOLDER, folder / LANGUAGE_FOLDER)

@@ -39,6 +39,7 @@ def joined(parts: Sequence[Hypothesis], lengths: Sequence[float], separator: str
         words=tuple(words) if separator else words_of(symbols),
         language_score=sum(each.language_score for each in parts),
         character_score=sum(each.character_score for each in parts),
+        total=sum(each.total for each in parts),
     )
 
 

@@ -87,7 +87,7 @@ def candidates(
 ) -> list[Found]:
     """What the search finds for each sample, with the character model's scores."""
     assert decoding.rescoring is not None
-    num_texts = max(decoding.rescoring.num_texts, 1 + decoding.num_alternatives)  # as many as decoding looks at
+    num_texts = decoding.rescoring.num_texts  # as many as decoding looks at
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         searched = list(pool.map(lambda each: find(each, alphabet, decoding, num_texts, search), emissions))
     found = []

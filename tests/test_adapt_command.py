@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,14 @@ def test_the_command_takes_the_decoder_along_and_adapts_twice(model: Path, sound
     )
     assert (tmp_path / "two" / "language" / "note.txt").read_text("utf-8") == "kept"
     assert len(read_bundle(tmp_path / "two").summary["adaptations"]) == 2
+
+
+def test_a_model_card_of_another_encoding_is_taken_along(model: Path, sounds: Path, tmp_path: Path) -> None:  # noqa: F811
+    old = tmp_path / "old"
+    shutil.copytree(model, old)
+    (old / "README.md").write_bytes("Für Anna".encode("latin-1"))
+    assert adapt.main([str(old), str(sounds), "-o", str(tmp_path / "new"), "--rounds", "1"]) == 0
+    assert (tmp_path / "new" / "README.md").read_text("utf-8").startswith("F\ufffdr Anna\n")
 
 
 def test_mistakes_end_in_one_line(model: Path, sounds: Path, tmp_path: Path) -> None:  # noqa: F811

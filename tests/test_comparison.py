@@ -147,6 +147,22 @@ def test_few_groups_are_said_to_make_small_p_values() -> None:
     assert remarks[-1] == "Only 2 groups: the intervals are rough, and rather too narrow, the p-values too small."
 
 
+def test_the_id_of_a_sample_without_a_group_is_no_group() -> None:
+    def found(first_id: str) -> Any:
+        runs = []
+        for hypotheses in (["a", "b", "a", "b"], ["a", "a", "a", "a"]):
+            ids, groups = [first_id, "s1", "s2", "s3"], ["", "anna", "anna", "bob"]
+            rows = [
+                {"id": each, "group": group, "reference": "a", "hypothesis": hypothesis}
+                for each, group, hypothesis in zip(ids, groups, hypotheses, strict=True)
+            ]
+            runs.append(run_of("A", rows, "a.jsonl"))
+        return compare(*runs)
+
+    assert found("anna").num_groups == found("s0").num_groups == 3
+    assert found("anna").measures == found("s0").measures
+
+
 def test_without_groups_samples_are_drawn() -> None:
     samples = [("", "ab", "ab" if number % 2 else "b", "ab") for number in range(20)]
     found = compare(*runs_of(samples))

@@ -112,6 +112,20 @@ def test_only_so_many_texts_are_looked_at():
     assert found == ["b", "", ""]  # of "a b", and of more
 
 
+@settings(max_examples=40)
+@given(st.integers(0, 999), st.integers(2, 5), st.integers(1, 30))
+def test_further_texts_do_not_change_the_best_one(seed, num_texts, num_alternatives):
+    log_probs, model = emissions(4, seed), model_of(characters="ab ", seed=seed % 5)
+    chosen = DecodingSettings(engine="beam", rescoring=RescoringSettings(num_texts=num_texts, weight=3.0))
+    more = chosen.model_copy(update={"num_alternatives": num_alternatives})
+    alone, beside = (decode(log_probs, ALPHABET, each, None, model) for each in (chosen, more))
+    assert (beside.text, beside.score, beside.total) == (alone.text, alone.score, alone.total)
+    assert len(beside.alternatives) < num_texts
+    assert [beside.total, *(score for _, score in beside.alternatives)] == sorted(
+        [beside.total, *(score for _, score in beside.alternatives)], reverse=True
+    )
+
+
 def test_spaces_are_scored_as_they_are_read():
     log_probs = np.log(np.array([[0.05, 0.9, 0.03, 0.02], [0.05, 0.05, 0.85, 0.05]], np.float32))  # " a"
     scorer = Table({"": -1.0, "a": -1.5, "b": -1.5})

@@ -252,6 +252,19 @@ def test_tables() -> None:
     assert len(same_length["by_length"]) == 1
 
 
+def test_a_slice_of_one_group_has_no_interval_where_groups_are_drawn() -> None:
+    rows = [row(i, "ab", "ab" if i % 3 else "a", group="anna" if i < 8 else "bob", seen=i >= 8) for i in range(16)]
+    tree = score(rows, num_samples=50)
+    assert tree["interval"]["drawn_over"] == "groups" and tree["words"]["low"] is not None
+    for part in tree["by_transcript"].values():
+        assert part["samples"] == 8
+        assert [part[unit][bound] for unit in ("words", "characters", "exact") for bound in ("low", "high")] == [
+            None
+        ] * 6
+    alone = score(rows[:8], num_samples=50)
+    assert alone["interval"]["drawn_over"] == "samples" and alone["by_transcript"]["unseen"]["words"]["low"] is not None
+
+
 def test_thousands_of_groups_make_a_short_table() -> None:
     rows = [row(i, "ab", "a" if i == 700 else "ab", group=f"g{i}") for i in range(1000)]
     tree = score(rows, num_samples=20)

@@ -13,8 +13,10 @@ from common.alphabet import Alphabet
 from common.calibration import UNCALIBRATED, Calibration, Scale
 from common.decoding import DecodingSettings, decode
 from common.decoding.decoder import Decoder
+from common.decoding.fusion import FusedSearch, Weights
 from common.decoding.hypothesis import Hypothesis, Symbol, geometric_mean, readable, words_of
 from common.edits import count_characters
+from common.language.kneser_ney import train
 from common.voting.election import elect, joint_confidence, winner
 from common.voting.mean import mean_emissions
 from common.voting.multiple_alignment import GAP, align_texts
@@ -239,9 +241,27 @@ def test_a_voted_hypothesis_is_whole(numbers):
     assert [text for text, _ in result.alternatives].count(result.text) == 0
     if each[0].alternatives and result.text != each[0].text:
         assert each[0].text in [text for text, _ in result.alternatives]
+    if result.text == each[0].text:
+        assert (result.score, result.total) == (each[0].score, each[0].total)
     assert [symbol.start for symbol in result.words] == [
         result.symbols[at].start for at in _word_starts(text_of(result))
     ]
+
+
+def test_further_texts_of_a_vote_are_in_order_with_language_too():
+    """The main model's own text is one of them, with the sum that it was chosen by and not with its acoustic score."""
+    ngrams, _ = train([["ab"], ["ab"], ["b"], ["ac"]], 2)
+    search = FusedSearch(ALPHABET.symbols, ngrams, "word", Weights(alpha=0.5, beta=4.0))
+    chosen = DecodingSettings(engine="beam_lm", beam_width=32, num_alternatives=4)
+    asked = Poll((Voter(ALPHABET, lambda each: decode(each, ALPHABET, chosen, search), UNCALIBRATED),) * 3)
+    outvoted = 0
+    for number in range(40):
+        emissions = [text_for(number), text_for(number + 100), text_for(number + 100)]
+        result, own = asked.vote(emissions), asked.each(emissions)[0]
+        outvoted += result.text != own.text
+        scores = [score for _, score in result.alternatives]
+        assert scores == sorted(scores, reverse=True)
+    assert outvoted > 10
 
 
 def _word_starts(text):

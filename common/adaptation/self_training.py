@@ -142,7 +142,8 @@ def surest(texts: Sequence[str], confidences: Sequence[float], share: float) -> 
     return sorted(
         row
         for rows in together
-        for row in sorted(rows, key=lambda row: -confidences[row])[: math.ceil(share * len(rows))]
+        # Rounded first: 0.07 of 100 are 7, and a hair more in binary fractions.
+        for row in sorted(rows, key=lambda row: -confidences[row])[: math.ceil(round(share * len(rows), 9))]
     )
 
 
@@ -154,14 +155,19 @@ def _believed(
         # Silence says none of the texts, however often they are said: it is not the surest of the shortest one.
         spoken = [each if np.any(matrix) else each[:0] for each, matrix in zip(heard.emitted, matrices, strict=True)]
         return _by_prior(spoken, alphabet, heard.hypotheses)
-    return [each.text for each in heard.hypotheses], [each.confidence for each in heard.hypotheses]
+    return [_learnable(each, alphabet) for each in heard.hypotheses], [each.confidence for each in heard.hypotheses]
+
+
+def _learnable(hypothesis: Hypothesis, alphabet: Alphabet) -> str:
+    """Its text; "" where it cannot be learnt: a letter and a mark of the alphabet may make one that is not in it."""
+    return "" if alphabet.unknown(hypothesis.text) else hypothesis.text
 
 
 def _by_prior(
     emitted: Sequence[np.ndarray], alphabet: Alphabet, hypotheses: Sequence[Hypothesis]
 ) -> tuple[list[str], list[float]]:
     """The same, of texts that are as frequent as language says; "" for a sample that is too short for all of them."""
-    priors = {each.text: each.language_score for each in hypotheses if each.text}
+    priors = {text: each.language_score for each in hypotheses if (text := _learnable(each, alphabet))}
     if len(priors) > MOST_TEXTS:
         raise GlyphoneError(
             f"match_prior: {len(priors)} different texts were heard in {len(hypotheses)} samples; it is for a few that "

@@ -51,9 +51,8 @@ def _decoded(
     # Compiled code is loaded only where it is asked for.
     from common.decoding import alignment
 
-    num_texts = 1 + settings.num_alternatives
-    if settings.rescoring is not None:
-        num_texts = max(num_texts, settings.rescoring.num_texts)
+    # As many texts as the weights of rescoring were chosen for: how many are shown must not change which is the best.
+    num_texts = 1 + settings.num_alternatives if settings.rescoring is None else settings.rescoring.num_texts
     beams = _search(log_probs, settings, num_texts, fused)
     if settings.rescoring is not None:
         from common.decoding.rescoring import rescore
@@ -65,7 +64,7 @@ def _decoded(
     spans = alignment.align(log_probs, first.labels)
     alternatives = tuple((alphabet.decode(other.labels), other.score) for other in others)
     hypothesis = assemble(log_probs, first.labels, spans, alphabet.symbols, first.acoustic, alternatives)
-    return replace(hypothesis, language_score=first.language, character_score=first.characters)
+    return replace(hypothesis, total=first.score, language_score=first.language, character_score=first.characters)
 
 
 def find(

@@ -58,6 +58,7 @@ class Hypothesis:
             that the beam kept (beam). 0 for no slices, -inf where the emissions allow no text.
         language_score: natural logarithm of the language model's probability; 0 without one.
         character_score: the same of the character model that put the texts in order; 0 without one.
+        total: the sum that texts are ordered by: the score and, weighted, what language adds.
         confidence: geometric mean of the symbols' confidences; without symbols, of the posterior of the blank.
         symbols, words: places are in emission slices until ``in_units`` converts them.
         alternatives: further (text, score) pairs, best first, without the best one; with a language model the score is
@@ -72,6 +73,7 @@ class Hypothesis:
     alternatives: tuple[tuple[str, float], ...] = ()
     language_score: float = 0.0
     character_score: float = 0.0
+    total: float = 0.0
 
 
 def checked(log_probs: np.ndarray, num_labels: int) -> np.ndarray:
@@ -115,7 +117,7 @@ def assemble(
     else:
         confidence = _confidence(log_probs[:, BLANK])
     text = "".join(symbol.text for symbol in symbols)
-    return Hypothesis(text, score, confidence, symbols, words_of(symbols), alternatives)
+    return Hypothesis(text, score, confidence, symbols, words_of(symbols), alternatives, total=score)
 
 
 def words_of(symbols: Iterable[Symbol]) -> tuple[Word, ...]:

@@ -30,7 +30,8 @@ class DecodingSettings(BaseModel):
     engine: Literal["greedy", "beam", "beam_lm", "ctcdecode"] = "greedy"
     # Prefixes kept after each slice, all engines but greedy. docs/decoding.md has the search error by width.
     beam_width: Annotated[int, Field(ge=1, le=10_000)] = 100
-    # Further texts beside the best one, all engines but greedy; at most beam_width - 1 are found.
+    # Further texts beside the best one, all engines but greedy; at most beam_width - 1 are found, with rescoring
+    # num_texts - 1.
     num_alternatives: Annotated[int, Field(ge=0, le=10_000)] = 0
     # The only characters that may be written, a space among them if it may; none: all of the alphabet.
     whitelist: Annotated[str, Field(min_length=1)] | None = None

@@ -87,10 +87,10 @@ def _elected(
             for character, (start, end), sure in zip(text, spans, confidences, strict=True)
         )
         # Where the main model gives other texts, its own is one of them now.
-        others = ((main.text, main.score), *main.alternatives) if main.alternatives else ()
-        voted = Hypothesis(text, score, 0.0, alternatives=others)
+        others = ((main.text, main.total), *main.alternatives) if main.alternatives else ()
+        voted = Hypothesis(text, score, 0.0, alternatives=others, total=score)
     sure_of_all = [symbol.confidence for symbol in symbols] or [_silence(each)]
-    return readable(
+    result = readable(
         replace(
             voted,
             confidence=geometric_mean(sure_of_all),
@@ -98,6 +98,11 @@ def _elected(
             words=voted_words(each, slots, symbols, places),
         )
     )
+    if result.text != main.text:
+        return result
+    # Its blanks may have been others, which are folded.
+    language, characters = main.language_score, main.character_score
+    return replace(result, score=main.score, language_score=language, character_score=characters, total=main.total)
 
 
 def _silence(each: Sequence[Hypothesis]) -> float:
