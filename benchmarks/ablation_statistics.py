@@ -1,9 +1,11 @@
 """Is one training recipe better than another? Difference of error rates with an interval over samples and seeds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm, t
 
 from common.errors import GlyphoneError
 from common.modality import generator
@@ -52,7 +54,9 @@ def difference(variant: Errors, base: Errors, num_draws: int = NUM_DRAWS, seed: 
     Groups (speakers, books) are drawn with replacement, the same ones for both: on the same samples most of what makes
     a validation set hard or easy cancels (Bisani and Ney, ICASSP 2004). Seeds are drawn too, for each recipe on its
     own, as another run would have had others; of n seeds a draw with replacement shows n - 1 of n parts of the
-    variance, so draws are stretched by √(n / (n - 1)) (Rao and Wu, JASA 1988).
+    variance, so draws are stretched by √(n / (n - 1)) (Rao and Wu, JASA 1988). The interval is then made as much wider
+    as groups need by the same reckoning, and as Student's t is wider than the normal distribution for so few seeds and
+    groups: without, one in ten comparisons of equal recipes found a difference, of eight groups and three seeds.
 
     Raises:
         GlyphoneError: the two have no sample in common, or a sample's reference differs.
@@ -62,10 +66,10 @@ def difference(variant: Errors, base: Errors, num_draws: int = NUM_DRAWS, seed: 
     if not total:
         raise GlyphoneError("no words or characters to count errors on")
     value = float(variant.rates().mean() - base.rates().mean())
-    if min(len(variant.errors), len(base.errors)) < 2:
-        return Difference(value, None)
     numbers = _groups(base)
     num_groups = int(numbers.max()) + 1
+    if min(len(variant.errors), len(base.errors), num_groups) < 2:
+        return Difference(value, None)
     random = generator(seed, "ablation", "")
     drawn = random.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_draws)  # [D, G]
     units = drawn @ _by_group(base.units[None], numbers)[0]
@@ -76,8 +80,16 @@ def difference(variant: Errors, base: Errors, num_draws: int = NUM_DRAWS, seed: 
     usable = units > 0
     differences = (rates[0] - rates[1])[usable] / units[usable]
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(differences, [tail, 1 - tail])
+    wider = widening(num_groups, len(variant.errors) + len(base.errors))
+    low, high = value + wider * (np.quantile(differences, [tail, 1 - tail]) - value)
     return Difference(value, (float(low), float(high)))
+
+
+def widening(num_groups: int, num_seeds: int) -> float:
+    """How much wider an interval must be than its draws say; ``num_seeds`` are those of both recipes."""
+    upper = (1 + CONFIDENCE) / 2
+    freedom = min(num_groups - 1, num_seeds - 2)
+    return float(t.ppf(upper, freedom) / norm.ppf(upper) * math.sqrt(num_groups / (num_groups - 1)))
 
 
 def paired(variant: Errors, base: Errors) -> tuple[Errors, Errors]:

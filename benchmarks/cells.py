@@ -82,9 +82,12 @@ def chosen() -> tuple[str, ...]:
 def row(folder: Path, modality: str, cell: str, smaller: Mapping[str, Any]) -> dict[str, Any]:
     """One line of the table: read where it is done with these settings, else run, stage by stage."""
     done = folder / ".work" / f"{modality}_{cell}.json"
-    if done.is_file() and (found := read_json(done)).get("settings") == smaller:
-        return found
     choose(folder, "default", {f"{modality}.{key}": value for key, value in (*smaller.items(), ("network.cell", cell))})
+    from pipelines.settings import load
+
+    recipe = load(folder / "params.yaml")[modality]
+    if done.is_file() and (found := read_json(done)).get("recipe") == recipe:
+        return found
     watch(repro(f"extract@{modality}"), folder, environment())
     usage = watch(repro(f"train@{modality}"), folder, environment(), sample_seconds=1.0)
     watch(repro(f"evaluate@{modality}"), folder, environment())
@@ -102,7 +105,7 @@ def row(folder: Path, modality: str, cell: str, smaller: Mapping[str, Any]) -> d
         "peak_memory_mib": round(usage.peak_memory_bytes / 2**20) if trained else None,
         "precision": training["precision"],
         "num_threads": training["num_threads"],
-        "settings": dict(smaller),
+        "recipe": recipe,
     }
     write_json(done, found)
     return found

@@ -2,8 +2,8 @@
 
 A small corpus of text images, a checkpoint behind every step, so that many kills fall into the writing of one:
 ``detail`` counts those that left a half-written file. Moments are drawn evenly between the beginning of the training
-itself and its end, as the unkilled run had them; a run that is over before its moment is counted apart, and another
-one drawn.
+itself and its end, as the unkilled run had them. A run that is over before its moment is counted apart, and so is one
+that was killed before it had a checkpoint to go on from; another moment is drawn for each.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from benchmarks.workspace import environment, workspace
 from common.errors import GlyphoneError
 
 NUM_KILLS, SEED = 20, 1
+GOING_ON = "going on at epoch"  # what a training says that found a checkpoint
 TRAIN = [sys.executable, "-m", "pipelines.train", "ocr"]
 SMALL = {
     "ocr.corpora.0.num_train": 150,
@@ -39,28 +41,32 @@ def run() -> Result:
     choose(folder, "default", SMALL)
     watch([sys.executable, "-m", "dvc", "repro", "extract@ocr"], folder, environment())
     forget(folder)
-    wanted_seconds = train(folder, None)
+    train(folder)
     wanted = digests(folder)
     forget(folder)
-    if not wanted_seconds or (wanted_seconds := train(folder, None) or 0.0) == 0 or digests(folder) != wanted:
+    wanted_seconds = train(folder).seconds
+    if digests(folder) != wanted:
         raise GlyphoneError(f"two unkilled trainings in {folder} end in different weights: nothing to compare with")
     random_moments = random.Random(SEED)
     kills: list[dict[str, Any]] = []
-    num_over = 0
+    num_over = num_fresh = 0
     while len(kills) < NUM_KILLS:
         forget(folder)
         moment = random_moments.uniform(0, wanted_seconds)
-        if train(folder, moment) is not None:  # it was quicker this time
+        if not train(folder, moment).killed:  # it was quicker this time
             num_over += 1
             continue
         half_written = bool([*(folder / ".state").rglob("*.part")])
-        train(folder, None)
+        if not train(folder).went_on:
+            num_fresh += 1
+            continue
         kills.append({"second": round(moment, 2), "in a write": half_written, "identical": digests(folder) == wanted})
         print(f"kill {len(kills)}: {kills[-1]}", file=sys.stderr, flush=True)
     detail = {
         "kills": kills,
         "in the writing of a checkpoint": sum(each["in a write"] for each in kills),
         "over before the moment": num_over,
+        "before the first checkpoint": num_fresh,
         "seconds of a whole training": round(wanted_seconds, 2),
         "settings": SMALL,
         "seed": SEED,
@@ -68,11 +74,17 @@ def run() -> Result:
     return Result(sum(each["identical"] for each in kills), f"of {NUM_KILLS}", True, detail)
 
 
-def train(folder: Path, moment: float | None) -> float | None:
-    """Run the train stage and kill it ``moment`` seconds after it began to train; None: let it end.
+@dataclass(frozen=True)
+class Training:
+    """What became of a training: seconds from where it began to train to its end, and whether it went on with one."""
 
-    Returns:
-        Seconds from that beginning to the end; None if it was killed.
+    seconds: float
+    killed: bool
+    went_on: bool
+
+
+def train(folder: Path, moment: float | None = None) -> Training:
+    """Run the train stage and kill it ``moment`` seconds after it began to train; None: let it end.
 
     Raises:
         GlyphoneError: it failed by itself.
@@ -90,10 +102,10 @@ def train(folder: Path, moment: float | None) -> float | None:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        return None
+        return Training(time.monotonic() - started, True, False)
     if process.returncode:
         raise GlyphoneError(f"`{' '.join(TRAIN)}` in {folder} failed: {''.join(lines)[-500:]}")
-    return time.monotonic() - started
+    return Training(time.monotonic() - started, False, GOING_ON in "".join(lines))
 
 
 def forget(folder: Path) -> None:

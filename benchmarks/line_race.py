@@ -141,7 +141,7 @@ def train_ours(contest: Contest, minutes: float) -> tuple[Run, dict[str, Any]]:
 
     recipe_epochs = int(load(folder / "params.yaml")["ocr"]["training"]["epochs"])
     cores = usable_cores()
-    journal = folder / ".work" / f"ours_{cores}_cores.json"
+    journal = folder / ".work" / f"ours-{digest([load(folder / 'params.yaml'), cores])}.json"
     if not journal.is_file():
         short_training(folder, contest.recipe, 1, 1)  # compiles the loops, which is not of the race
         numbers = sorted({1, cores})
@@ -179,8 +179,12 @@ def short_training(folder: Path, recipe: str, threads: int, epochs: int) -> floa
 
 
 def copy_lines(contest: Contest) -> tuple[dict[str, list[str]], dict[str, list[dict[str, Any]]]]:
-    """Pictures with our normalised texts beside them: split → paths, and split → rows of ``samples.jsonl``."""
+    """Pictures with our normalised texts beside them: split → paths, and split → rows of ``samples.jsonl``.
+
+    The paths hang on what lies there, and so does all that is kept of a training by its lines.
+    """
     folder = workspace(contest.name)
+    from pipelines.listing import file_digest
     from pipelines.roots import resolve_root
     from pipelines.settings import load
 
@@ -188,12 +192,13 @@ def copy_lines(contest: Contest) -> tuple[dict[str, list[str]], dict[str, list[d
     root = resolve_root(str(corpus["root"]), "ocr.corpora.0.root")
     samples = list(read_jsonl(folder / "data" / "ocr" / "samples.jsonl"))
     rows = {split: [row for row in samples if row["split"] == split] for split in SPLITS}
+    content = [[row["id"], row["text"], file_digest(root / row["path"])] for row in samples]
     paths: dict[str, list[str]] = {}
     for split, members in rows.items():
         paths[split] = []
         for number, row in enumerate(members):
             # kraken takes a name up to its first dot.
-            path = folder / ".work" / "lines" / split / f"{number:05d}{Path(row['path']).suffix}"
+            path = folder / ".work" / "lines" / digest(content) / split / f"{number:05d}{Path(row['path']).suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / row["path"], path)
             write_text(path.with_suffix(".gt.txt"), row["text"] + "\n")

@@ -13,14 +13,9 @@ from common.training.settings import TrainingSettings
 LEARNING_RATE = 1e-4  # small, so that a hundred steps over the same batches stay finite
 
 
-def training_step(
-    network: Network, settings: TrainingSettings, precision: torch.dtype, fused_optimiser: bool = True
-) -> Callable[[Batch], None]:
-    """A function that takes one step over a batch, in ``precision`` by autocast where that is not float32.
-
-    ``fused_optimiser`` is the one of the training loop; without it AdamW is as torch's default gives it.
-    """
-    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, fused=True if fused_optimiser else None)
+def training_step(network: Network, settings: TrainingSettings, precision: torch.dtype) -> Callable[[Batch], None]:
+    """A function that takes one step over a batch, in ``precision`` by autocast where that is not float32."""
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, fused=True)
 
     def step(batch: Batch) -> None:
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):

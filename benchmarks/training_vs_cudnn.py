@@ -113,8 +113,13 @@ def busy(run: Callable[[], object], device: torch.device) -> float:
         run()
         torch.cuda.synchronize(device)
         seconds = time.perf_counter() - started
-    spans = [(event.time_range.start, event.time_range.end) for event in profile.events() or ()]
-    return union(spans) / 1e6 / seconds
+    return union(spans_of(profile.events() or ())) / 1e6 / seconds
+
+
+def spans_of(events: Iterable[Any]) -> list[tuple[float, float]]:
+    """From when to when the GPU works, by the profiler's events; those of the calls that start it are the CPU's."""
+    on_gpu = (each for each in events if each.device_type == torch.autograd.DeviceType.CUDA)
+    return [(each.time_range.start, each.time_range.end) for each in on_gpu]
 
 
 def union(spans: Iterable[tuple[float, float]]) -> float:

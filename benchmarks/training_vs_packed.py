@@ -36,7 +36,7 @@ def compare(subject: Default) -> dict[str, Any]:
     settings = subject.training
     steps = {
         "ours": training_step(subject.new_network(), settings, precision),
-        "packed": training_step(packed(subject.new_network(), True), settings, torch.float32, fused_optimiser=False),
+        "packed": training_step(packed(subject.new_network(), True), settings, torch.float32),
         "ours in float32": training_step(subject.new_network(), settings, torch.float32),
         "packed, our front end": training_step(packed(subject.new_network(), False), settings, torch.float32),
     }

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from benchmarks import line_race, peers
 from benchmarks.line_race import Contest, Lines, Peer
 from common.errors import GlyphoneError
+from common.files import write_jsonl
 from common.text import TextSettings
 
 QUICK = settings(max_examples=100)
@@ -110,6 +111,27 @@ def test_threads_reach_a_peer_and_its_failure_is_one_line(monkeypatch: pytest.Mo
     with pytest.raises(GlyphoneError, match=r"bad\.py failed: no such thing") as caught:
         peers.ask("bad", {}, "toy")
     assert "\n" not in str(caught.value)
+
+
+def test_paths_of_lines_hang_on_what_lies_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Answers of a peer are kept by these paths: of other texts they would be scored against the wrong ones."""
+    corpus, folder = tmp_path / "corpus", tmp_path / "race"
+    for each in (corpus, folder / "data" / "ocr"):
+        each.mkdir(parents=True)
+    monkeypatch.setattr(line_race, "workspace", lambda name: folder)
+    (folder / "params.yaml").write_text(f"ocr: {{corpora: [{{root: {corpus}}}]}}\n")
+
+    def paths(text: str, picture: bytes) -> dict[str, list[str]]:
+        (corpus / "a.png").write_bytes(picture)
+        rows = [{"id": split, "path": "a.png", "text": text, "split": split} for split in line_race.SPLITS]
+        write_jsonl(folder / "data" / "ocr" / "samples.jsonl", rows)
+        found, _ = line_race.copy_lines(Contest("race", "recipe"))
+        assert Path(found["test"][0]).with_suffix(".gt.txt").read_text() == text + "\n"
+        return found
+
+    first = paths("one", b"1")
+    assert paths("one", b"1") == first
+    assert not {*paths("two", b"1")["test"], *paths("one", b"2")["test"]} & {*first["test"]}
 
 
 def test_minutes_are_asked_for_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ class TrainingSettings(BaseModel):
     warmup_share: float = Field(0.05, ge=0, lt=1)  # of all steps
     weight_decay: float = Field(1e-2, ge=0)
     clip_norm: float = Field(1.0, gt=0)  # of the gradient, over all weights
-    batch_slices: int = Field(6400, ge=1)  # padded slices a batch
+    # Slices of the longest sample times samples, a batch; collating pads them to multiples of 8 beyond that.
+    batch_slices: int = Field(6400, ge=1)
     batch_samples: int = Field(64, ge=1)  # samples a batch at most
     # Padded slices computed at once; what a batch has beyond is computed after it (gradient accumulation): loss and
     # gradient are the same up to the order of summation. 0: no bound.
