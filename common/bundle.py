@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -128,6 +129,22 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     return description
 
 
+def _check_shapes(path: Path, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
+    """Refuse weights of other shapes than a description says before any are made: a stranger's may say anything.
+
+    Raises:
+        RuntimeError: the first tensor that does not fit.
+    """
+    with torch.device("meta"):
+        network = Network(settings, num_features, num_labels)
+    wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    with safe_open(path, "pt") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (no dict)
+    for name in sorted({*wanted, *found}):
+        if wanted.get(name) != found.get(name):
+            raise RuntimeError(f"{name} has the shape {found.get(name)}, the network needs {wanted.get(name)}")
+
+
 def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
     """Load a model folder. Raises BundleError where it is missing, damaged or of another format."""
     folder = Path(folder)
@@ -139,7 +156,9 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
         raise BundleError(f"{path}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
     try:
         alphabet = Alphabet(description["alphabet"], description["text_settings"].get("direction", "ltr"))
-        network = Network(NetworkSettings(**description["network"]), description["num_features"], len(alphabet))
+        settings = NetworkSettings(**description["network"])
+        _check_shapes(path, settings, description["num_features"], len(alphabet))
+        network = Network(settings, description["num_features"], len(alphabet))
         network.load_state_dict(load_file(path))
         return Bundle(
             network=network.eval().requires_grad_(False),

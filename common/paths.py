@@ -33,6 +33,13 @@ def inside(root: Path, path: str) -> Path:
     return root / path
 
 
+def without_root(sentence: str, root: Path, corpus: str) -> str:
+    """A sentence about a file of a corpus as it is written down: the same wherever the corpus lies."""
+    if not root.is_absolute() or root == Path(root.anchor):
+        return sentence
+    return sentence.replace(f"{root}{os.sep}", "").replace(str(root), corpus)
+
+
 def missing(path: str) -> str:
     """The sentence about a path that is no file. An accent may be one character in a table and two on disk."""
     for form in ("NFC", "NFD"):

@@ -78,11 +78,8 @@ RULES = (
 
 def mistakes(checked: Sections) -> Iterator[str]:
     """``key: value: sentence`` of what asks for something that nothing does; sections with mistakes are None."""
-    pretraining = checked["pretraining"]
-    for key in ("draw", "new_characters") if pretraining is not None else ():
-        if given := getattr(pretraining, key):
-            needs = "read samples to draw from" if key == "draw" else "a model to start from"
-            yield f"pretraining.{key}: {given!r}: pretraining has made samples alone, and fresh weights; no {needs}"
+    if checked["pretraining"] is not None and checked["training"] is not None:
+        yield from _starts(checked["pretraining"], checked["training"])
     decoding, language = checked["decoding"], checked["language"]
     if decoding is None or language is None:
         return
@@ -106,6 +103,17 @@ def mistakes(checked: Sections) -> Iterator[str]:
         yield "decoding.rescoring: there is no character model to rescore with; set language.characters"
     if language.text and language.unit == "none" and language.characters is None:
         yield f"language.text: {language.text!r}: nothing learns from it; set language.unit or language.characters"
+
+
+def _starts(pretraining: Any, training: Any) -> Iterator[str]:
+    """What pretraining and training cannot start from."""
+    for key, what in (("draw", "read samples"), ("new_characters", "model"), ("warm_start", "model")):
+        if given := getattr(pretraining, key):
+            yield f"pretraining.{key}: {given!r}: it has made samples and fresh weights, no {what} that this is of"
+    if training.warm_start and pretraining.stream.samples:
+        yield f"training.warm_start: {training.warm_start!r}: pretraining gives a model to start from; one of the two"
+    if training.new_characters and not training.warm_start and not pretraining.stream.samples:
+        yield f"training.new_characters: {training.new_characters!r}: needs training.warm_start, what they start from"
 
 
 def idle(checked: Sections) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from common.errors import GlyphoneError
 from common.modality import Modality
+from common.paths import without_root
 from common.samples import Rejection, Sample
 from pipelines.roots import resolve_root
 from pipelines.settings import Corpus
@@ -28,7 +29,8 @@ def read_corpora(
         for sample in modality.corpora[corpus.reader].read(corpus.own, roots[corpus.name], seed):
             check_unicode(corpus.name, sample)
             if isinstance(sample, Rejection):
-                yield replace(sample, id=prefix + sample.id)
+                sentence = without_root(sample.sentence, roots[corpus.name], corpus.name)
+                yield replace(sample, id=prefix + sample.id, sentence=sentence)
             else:
                 yield replace(sample, id=prefix + sample.id, corpus=corpus.name)
 

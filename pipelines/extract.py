@@ -15,6 +15,7 @@ import numpy as np
 from common.alphabet import needed_slices
 from common.errors import GlyphoneError, SampleError, run
 from common.mapping import map_ordered
+from common.paths import without_root
 from common.samples import SPLITS, Rejection, Sample, check_rejected_share, read_samples, write_rejections
 from common.store import StoreWriter, halve
 from pipelines import settings
@@ -53,7 +54,8 @@ def extract_one(sample: Sample, name: str, roots: Mapping[str, Path], front: Any
                 "too_few_slices", f"{len(slices)} slices, the transcript needs {needed_slices(sample.text)}"
             )
     except SampleError as error:
-        return Extraction(None, preview, Rejection(sample.id, STAGE, error.code, str(error), sample.split))
+        sentence = without_root(str(error), roots[sample.corpus], sample.corpus)
+        return Extraction(None, preview, Rejection(sample.id, STAGE, error.code, sentence, sample.split))
     return Extraction(slices, preview, None)
 
 

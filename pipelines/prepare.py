@@ -11,6 +11,7 @@ from pathlib import Path
 from common.doctor import examine, write_findings
 from common.errors import GlyphoneError, SampleError, run
 from common.mapping import map_ordered
+from common.paths import without_root
 from common.samples import NO_SAMPLES, SPLITS, Rejection, Sample, check_rejected_share, write_rejections, write_samples
 from common.splitting import limit_training, split_corpus
 from common.text import TextSettings, normalise
@@ -48,7 +49,7 @@ def inspect(sample: Sample, name: str, roots: Mapping[str, Path]) -> Inspection:
         signal = front.load(sample, roots[sample.corpus])
         return Inspection(front.digest(signal), front.length(signal), tuple(front.inspect(signal)))
     except SampleError as error:
-        return Inspection(rejection=(error.code, str(error)))
+        return Inspection(rejection=(error.code, without_root(str(error), roots[sample.corpus], sample.corpus)))
 
 
 def usable(samples: Iterable[Sample], text: TextSettings) -> tuple[list[Sample], dict[str, str], list[Rejection]]:

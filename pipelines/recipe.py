@@ -193,11 +193,28 @@ def fill_voters_digests(tree: Mapping[str, Any]) -> None:
                 section["voters_digest"] = voters_digest(folders)
 
 
+def check_all(tree: Mapping[str, Any], path: str | Path = PARAMS) -> list[str]:
+    """Check the settings of all modalities in full; returns what has no effect, a line each.
+
+    Raises:
+        SettingsError: the mistakes of all of them, each once.
+    """
+    mistakes: list[str] = []
+    without_effect: list[str] = []
+    for name in _modalities(tree) or MODULES:
+        try:
+            without_effect += [f"{path}: {name}.{told}" for _, told in idle(check(tree, name, path))]
+        except SettingsError as error:
+            mistakes += str(error).split("\n")
+    if mistakes:
+        raise SettingsError("\n".join(dict.fromkeys(mistakes)))
+    return without_effect
+
+
 def write_params(tree: dict[str, Any], path: str | Path = PARAMS) -> None:
     """Check the settings in full, name what has no effect, then write them: equal trees give equal bytes."""
-    for name in _modalities(tree) or MODULES:
-        for _, told in idle(check(tree, name, path)):
-            print(f"{path}: {name}.{told}", file=sys.stderr)
+    for line in check_all(tree, path):
+        print(line, file=sys.stderr)
     yaml = YAML(pure=True)
     yaml.width, yaml.allow_unicode = 120, True
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -253,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tree = load(PARAMS, comments=True) if present else compose(options.recipe or DEFAULT.stem)
     if options.root:
         set_root(tree, options.root)
+    check_all(tree)
     fill_listings(tree, options.download)
     fill_text_digests(tree)
     fill_warm_start_digests(tree)

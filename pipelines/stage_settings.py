@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class PrepareSettings(BaseModel):
@@ -20,6 +20,15 @@ class PrepareSettings(BaseModel):
     max_train_samples: int = Field(0, ge=0)
     # Seed of splits and made samples, so that models of other seeds learn and are tested on the same; null: ``seed``.
     seed: int | None = Field(None, ge=0, lt=2**63)
+
+    @field_validator("test_share")
+    @classmethod
+    def _leaves_something(cls, value: float, info: ValidationInfo) -> float:
+        if (other := info.data.get("validation_share", 0.0)) + value >= 1:
+            raise ValueError(
+                f"with validation_share {other:g} nothing is left to train on; allowed: below {1 - other:g}"
+            )
+        return value
 
 
 class ExtractSettings(BaseModel):

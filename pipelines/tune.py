@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, run
+from common.files import atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +98,8 @@ def _copy(source: Path, target: Path, wanted: Sequence[str], known: Sequence[str
     """Copy the wanted files that are there; of the other known ones none stays."""
     for name in known:
         if name in wanted and (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
+            with open(source / name, "rb") as file, atomic(target / name) as copy:
+                shutil.copyfileobj(file, copy)
         else:
             (target / name).unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,15 @@ def test_a_value_of_another_kind_is_no_traceback(
     (model / file).write_text(json.dumps(changed(tree, place, data.draw(st.sampled_from([*JUNK, ...])))), "utf-8")
     said(model, picture)
     shutil.copy(whole / file, model / file)
+
+
+def test_a_description_that_promises_more_than_its_weights_costs_nothing(whole: Path, tmp_path: Path) -> None:
+    """A network of 400 million weights is not made to see that the file has other ones."""
+    shutil.copytree(whole, tmp_path / "model")
+    content = json.loads((whole / DESCRIPTION).read_text(encoding="utf-8"))
+    content["network"] |= {"num_hidden": 4096, "num_layers": 3}
+    write_json(tmp_path / "model" / DESCRIPTION, content)
+    started = time.process_time()
+    with pytest.raises(GlyphoneError, match=r"has the shape .*, the network needs "):
+        Recogniser.load(tmp_path / "model")
+    assert time.process_time() - started < 5

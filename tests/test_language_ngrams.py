@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import math
+import tracemalloc
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -239,3 +240,16 @@ def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "a.arpa").write_bytes(b"\xef\xbb\xbf" + ARPA.encode())
     (tmp_path / "b.arpa").write_bytes(ARPA.encode())
     assert read_arpa(tmp_path / "a.arpa").tokens == read_arpa(tmp_path / "b.arpa").tokens
+
+
+def test_a_line_without_end_fills_no_memory(tmp_path: Path) -> None:
+    """A thousandth of it as a gzip file."""
+    with gzip.open(tmp_path / "a.arpa.gz", "wb") as file:
+        file.write(b"\\data\\\n" + b"ngram 1=1 " * 2_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LanguageError, match=r"a\.arpa\.gz, line 2: longer than the 1000000 bytes allowed"):
+            read_arpa(tmp_path / "a.arpa.gz")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()

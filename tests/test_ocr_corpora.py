@@ -187,6 +187,14 @@ def test_icdar(tmp_path):
         listed("icdar", tmp_path)
 
 
+@pytest.mark.parametrize(("start", "expected"), [(0, 0), (-3, 0), (-5, 0), (-6, -6), (-150, -150)])
+def test_outlines_that_begin_far_outside_are_refused_and_not_cut(tmp_path, start, expected):
+    page_image(tmp_path / "page1.png")
+    outline = f"{start},{start} 40,{start} 40,20 {start},20"
+    (tmp_path / "page1.xml").write_text(PAGE.replace("10,5 60,4 61,20 9,21", outline))
+    assert listed("page_xml", tmp_path)[0].box[:2] == (expected, expected)
+
+
 def test_line_pairs(tmp_path):
     for name in ("b1/0001", "b1/0002", "b2/0001", "b2/gone"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import SampleError
-from common.paths import inside, missing
+from common.paths import inside, missing, without_root
 
 INSIDE = [
     "a.wav",
@@ -102,3 +102,18 @@ def test_a_name_in_another_unicode_form_is_told(tmp_path: Path, room: str, there
     assert missing(str(tmp_path / "é.png")) == f"{tmp_path}/é.png: no such file"
     long = "é" * 120 + ".png"
     assert missing(str(tmp_path / long)).endswith(": no such file")
+
+
+def test_sentences_are_the_same_wherever_a_corpus_lies() -> None:
+    told = set()
+    for root in (Path("/data/mine"), Path("/home/anna/my corpus")):
+        told |= {
+            without_root(f"{root}/a/b.wav: no such file", root, "radio"),
+            without_root(f"'../x' leads out of the corpus folder {root}; only paths inside are read", root, "radio"),
+        }
+    assert told == {
+        "a/b.wav: no such file",
+        "'../x' leads out of the corpus folder radio; only paths inside are read",
+    }
+    for root in (Path("corpora/x"), Path(), Path("/")):
+        assert without_root("/ corpora/x/a.wav: no such file", root, "radio") == "/ corpora/x/a.wav: no such file"

@@ -84,7 +84,7 @@ def test_pretraining_off_is_no_pretraining_and_on_it_is_where_training_starts(wo
         assert (pretrained_folder("toy") / name).read_bytes() == before[name], name
     assert len(list(Path(".state/pretraining/toy").iterdir())) == 1
 
-    with pytest.raises(GlyphoneError, match=r"toy.training.warm_start: models/x: toy.pretraining gives a model"):
+    with pytest.raises(GlyphoneError, match=r"toy\.training\.warm_start: \'models/x\': pretraining gives a model"):
         write(workspace, pretraining={**TRAINING, "stream": stream}, training={**TRAINING, "warm_start": "models/x"})
         start("toy", made.network, made.alphabet, settings.read("toy", "slices", "network", "training"))
 

@@ -236,6 +236,21 @@ def test_missing_folder_says_where_it_looked(workspace: Path, monkeypatch: pytes
         main(["mine"])
 
 
+def test_mistakes_of_all_modalities_come_at_once_and_before_folders_are_looked_for(workspace: Path) -> None:
+    MODULES["other"] = MODULES["toy"]
+    Path("recipes/mine.yaml").write_text(
+        "modalities: [toy, other]\ntoy: {training: {epochs: many}, corpora: [{reader: folder, root: nowhere}]}\n"
+        "other: {corpora: [{reader: nobody}], prepare: {max_rejected: 3}}\n"
+    )
+    with pytest.raises(SettingsError) as caught:
+        main(["mine"])
+    lines = str(caught.value).split("\n")
+    assert len(lines) == len(set(lines)) == 3
+    assert {line.split(": ")[1] for line in lines} == {
+        "toy.training.epochs", "other.corpora.0.reader", "other.prepare.max_rejected",
+    }  # fmt: skip
+
+
 def test_wrong_settings_are_not_written(workspace: Path) -> None:
     Path("recipes/mine.yaml").write_text("toy: {training: {epochs: many}}", "utf-8")
     with pytest.raises(SettingsError, match="epochs"):

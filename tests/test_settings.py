@@ -298,11 +298,20 @@ def test_nothing_but_settings_errors(tmp_path_factory: pytest.TempPathFactory, s
         ({"language": {"text": "more.txt"}}, "language.text: 'more.txt': nothing learns from it"),
         (
             {"pretraining": {"draw": {"synthetic": 5}}},
-            "pretraining.draw: {'synthetic': 5}: pretraining has made",
+            "pretraining.draw: {'synthetic': 5}: it has made",
         ),
         (
             {"pretraining": {"new_characters": {"x": "y"}}},
-            "pretraining.new_characters: {'x': 'y'}: pretraining has made",
+            "pretraining.new_characters: {'x': 'y'}: it has made",
+        ),
+        ({"pretraining": {"warm_start": "old"}}, "pretraining.warm_start: 'old': it has made"),
+        (
+            {"training": {"new_characters": {"x": "y"}}},
+            "training.new_characters: {'x': 'y'}: needs training.warm_start",
+        ),
+        (
+            {"prepare": {"validation_share": 0.6, "test_share": 0.4}},
+            "prepare.test_share: 0.4: with validation_share 0.6",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from common.language.trie import DuplicateError, build
 
 _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)$")
 _GZIP = b"\x1f\x8b"
+MAX_LINE_BYTES = 1_000_000  # a file from a stranger fills no memory by a line without end
 # log10 P of <s>, which nobody predicts.
 NEVER = -99.0
 # Of log10 P and back-off weights: they are kept in single precision, and summed.
@@ -51,8 +52,10 @@ class _Reader:
         self._lines = self._stripped(file)
 
     def _stripped(self, file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
-        for line in file:
+        while line := file.readline(MAX_LINE_BYTES):
             self.number += 1
+            if len(line) == MAX_LINE_BYTES:
+                raise self._error(f"longer than the {MAX_LINE_BYTES} bytes allowed")
             if self.number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
             if content := line.strip(b" \t\r\n\x00"):

@@ -15,6 +15,7 @@ from common.modality import CorpusReader
 from common.samples import Rejection, Sample
 from common.tables import read_table
 from ocr import xml
+from ocr.corpora.xml_pages import on_page
 from ocr.reading import SUFFIXES
 
 LICENCE = "research only (none stated; cite Wang et al. 2011)"
@@ -58,14 +59,15 @@ def _original(path: Path, split: str) -> Iterator[Sample]:
                 xml.integer(rectangle.get(key), f"{key} of a word in {name}", path)
                 for key in ("x", "y", "width", "height")
             )
+            # Some boxes of the original start a few pixels left of or above the picture.
+            box = on_page((left, top, left + width, top + height), (0, 0))
             yield Sample(
                 id=f"{name}#{number}",
                 path=name,
                 text=(rectangle.findtext("tag") or "").strip(),
                 group=name,
                 split=split,
-                # Some boxes of the original start a few pixels left of or above the picture.
-                box=(max(left, 0), max(top, 0), left + width, top + height),
+                box=box,
                 licence=LICENCE,
             )
 

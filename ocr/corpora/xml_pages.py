@@ -145,10 +145,11 @@ def stated_size(width: str | None, height: str | None, file: Path) -> Size:
 def on_page(box: Box, size: Size, beyond: int = BEYOND_PX) -> Box:
     """The part of a box on the page, whose size the file may say: outlines run along its edge, or a little beyond.
 
-    One that ends further outside stays, for reading to refuse: then the size may be wrong, or the picture.
+    One that reaches further outside stays, for reading to refuse: then the size may be wrong, or the picture.
     """
+    left, top = (0 if -beyond <= start < 0 else start for start in box[:2])
     right, bottom = (edge if 0 < edge < end <= edge + beyond else end for end, edge in zip(box[2:], size, strict=True))
-    return max(box[0], 0), max(box[1], 0), right, bottom
+    return left, top, right, bottom
 
 
 def no_outline(line_id: str, file: Path, needed: str) -> Rejection:
