@@ -6,8 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.network_settings import NetworkSettings
 from common.recurrent import equations, scan
 from common.recurrent.cells import NUM_GATES, cell, input_part, input_weights, recurrent_matrix, recurrent_part
+from common.recurrent.encoder import encoder
 from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
 from common.recurrent.lengths import mask_of
 from common.recurrent.recurrence import State, zero_state
@@ -251,3 +253,15 @@ def test_low_precision_follows_the_equations(kind):
     torch.testing.assert_close(out.double(), exact, rtol=0, atol=3e-2)
     out.square().sum().backward()
     assert all(each.grad.isfinite().all() and each.grad.dtype == torch.float32 for each in made.parameters())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "peephole_lstm", "rnn"])
+@pytest.mark.parametrize("zoneout", [0.0, 0.1])
+def test_what_computes_the_layers_is_said(cell: str, zoneout: float) -> None:
+    made = encoder(NetworkSettings(cell=cell, num_layers=1, num_hidden=4, zoneout=zoneout), 3)
+    torch_has_it = cell in ("lstm", "gru", "rnn") and not zoneout
+    expected = {
+        "cpu": "oneDNN" if cell == "lstm" and not zoneout else "our compiled loops",
+        "cuda": "cuDNN" if torch_has_it else "torch's operations, step by step",
+    }
+    assert {device: made.path(device) for device in expected} == expected

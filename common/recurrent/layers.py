@@ -65,12 +65,21 @@ class RecurrentLayer(nn.Module):
     def directions(self) -> list[nn.Module]:
         return [self.forwards, self.backwards] if self.bidirectional else [self.forwards]
 
+    def _is_fused(self, device_type: str) -> bool:
+        return self.fused_on_cpu if device_type == "cpu" else self.fused
+
+    def path(self, device_type: str) -> str:
+        """What computes the layer on such a device, in words."""
+        if self._is_fused(device_type):
+            return {"cpu": "oneDNN", "cuda": "cuDNN"}.get(device_type, "torch's fused kernels")
+        return "our compiled loops" if device_type == "cpu" else "torch's operations, step by step"
+
     def forward(self, x: Tensor, lengths: Tensor, turned: Tensor | None = None) -> Tensor:
         """x [B, T, F] → [B, T, D · H]; rows behind a sample's length hold no meaning.
 
         ``turned`` is ``reversal(lengths, T)``, given where several layers share it.
         """
-        if not (self.fused_on_cpu if x.device.type == "cpu" else self.fused):
+        if not self._is_fused(x.device.type):
             return self._scan(x, lengths, None)[0]
         ahead = self._run(self.forwards, x)
         if not self.bidirectional:

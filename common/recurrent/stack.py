@@ -46,6 +46,12 @@ class RecurrentStack(nn.Module):
         self.bidirectional = bidirectional
         self.num_outputs = widths[-1]
 
+    def path(self, device_type: str) -> str:
+        """What computes the layers on such a device, in words."""
+        layer = self.layers[0]
+        assert isinstance(layer, RecurrentLayer)
+        return layer.path(device_type)
+
     def forward(self, x: Tensor, lengths: Tensor, between: Between = NOTHING) -> Tensor:
         """Rows behind a sample's length hold no meaning."""
         turned = reversal(lengths, x.shape[1]) if self.bidirectional else None

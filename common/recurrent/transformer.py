@@ -65,6 +65,10 @@ class TransformerEncoder(nn.Module):
         self.bidirectional = bidirectional
         self.num_outputs = num_outputs
 
+    def path(self, device_type: str) -> str:
+        """What computes the layers on such a device, in words."""
+        return "torch's attention"
+
     def forward(self, x: Tensor, lengths: Tensor, between: Between = NOTHING) -> Tensor:
         """Rows behind a sample's length hold no meaning."""
         num_slices = x.shape[1]

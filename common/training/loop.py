@@ -102,7 +102,9 @@ def train(
     say(
         f"training {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters on {device} in "
         f"{str(precision).removeprefix('torch.')}, {len(train_samples.ids)} samples, "
-        f"{len(validation_samples.ids)} for validation" + (f", {group.size} processes" if group.size > 1 else "")
+        f"{len(validation_samples.ids)} for validation"
+        + (f", {group.size} processes" if group.size > 1 else "")
+        + f"; layers by {network.encoder.path(device.type)}"
     )
     network.to(device)
     averaged = copy.deepcopy(network).eval().requires_grad_(False)
