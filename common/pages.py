@@ -1,11 +1,12 @@
-"""What all pages share: how templates are filled, style and script inside a page, and text of data in Markdown."""
+"""What all pages share: how templates are filled, style and script inside a page."""
 
 import base64
 import hashlib
-import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from common.markdown import plain
 
 
 def environment(folder: Path, *, autoescape: bool) -> Environment:
@@ -37,13 +38,3 @@ def inline(*paths: Path) -> str:
 def digest(text: str) -> str:
     """SHA-256 in base64, by which a content security policy allows this very style sheet or script."""
     return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def plain(text: str) -> str:
-    """Text of data in Markdown: no character of it is markup, none breaks a line."""
-    return escaped(" ".join(text.split()))
-
-
-def escaped(text: str) -> str:
-    """A piece of text of data in Markdown, its blanks as they are; line ends become blanks."""
-    return re.sub(r"([\\`*_\[\]<>|&!~#])", r"\\\1", re.sub(r"[^\S ]", " ", text))

@@ -94,7 +94,9 @@ def pretrain_modality(name: str) -> None:
     write_json(folder / SUMMARY, {**costs, "samples": stream.num_samples * trained.progress.epoch})
     network.load_state_dict(trained.weights)
     description["calibration"] = calibration_of(network, validation, alphabet)
-    write_bundle(folder, trained.weights, chosen.network, description, training_summary.card(description))
+    write_bundle(
+        folder, trained.weights, chosen.network, description, training_summary.card(description, chosen.network)
+    )
 
 
 if __name__ == "__main__":

@@ -100,7 +100,11 @@ def train_modality(name: str) -> None:
     network.load_state_dict(trained.weights)
     description["calibration"] = calibration_of(network, stores["validation"], alphabet)
     write_bundle(
-        Path("models") / name, trained.weights, chosen.network, description, training_summary.card(description)
+        Path("models") / name,
+        trained.weights,
+        chosen.network,
+        description,
+        training_summary.card(description, chosen.network),
     )
 
 

@@ -10,14 +10,15 @@ from typing import Any
 
 from common.alphabet import Alphabet
 from common.files import write_text
-from common.network import Network
+from common.markdown import plain, table
+from common.network import Network, NetworkSettings
 from common.store import StoreMetadata
 from common.training.footprint import GIB
 from common.training.loop import Trained
 from common.training.samples import Samples
+from pipelines.card_wording import OTHER_DATA, TASKS, UNITS, characters_of, counted, network_of
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_wer", "validation_cer", "learning_rate")
-TASKS = {"audio": "automatic-speech-recognition", "ocr": "image-to-text"}
 
 
 def describe(
@@ -98,18 +99,17 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     write_text(path, text.getvalue())
 
 
-def card(description: dict[str, Any]) -> str:
+def card(description: dict[str, Any], network: NetworkSettings) -> str:
     """Model card in Markdown with the front matter that model hubs read."""
     summary = description["summary"]
     earlier = summary.get("warm_start", {}).get("corpora", {})
     corpora = (*summary["corpora"].values(), *earlier.values())
-    learnt_from = "; ".join(sorted({each["licence"] or "not stated" for each in corpora}))
-    origin = _origin(summary)
-    rows = "\n".join(
-        f"| {name} | {corpus['samples']} | {corpus['licence'] or 'not stated'} |"
+    learnt_from = "; ".join(sorted({plain(each["licence"]) or "not stated" for each in corpora}))
+    rows = [
+        (plain(name), f"{corpus['samples']:,}", plain(corpus["licence"]) or "not stated")
         for name, corpus in summary["corpora"].items()
-    )
-    unit = "seconds of sound" if description["unit"] == "s" else "pixels of width"
+    ]
+    extent = f"{summary['training_units']:,.0f} {UNITS.get(description['unit'], description['unit'])}"
     return f"""---
 library_name: glyphone
 pipeline_tag: {TASKS.get(description["modality"], "other")}
@@ -118,19 +118,18 @@ metrics: [wer, cer]
 
 # Glyphone recogniser: {description["modality"]}
 
-A bidirectional recurrent network with CTC that turns slices into text, {summary["num_parameters"]:,} parameters,
-{len(description["alphabet"])} characters: `{"".join(description["alphabet"])}`
+{network_of(network.model_dump())}, with CTC, which turns slices into text,
+{counted(summary["num_parameters"], "parameter")}, {counted(len(description["alphabet"]), "character")}:
+{characters_of(description["alphabet"])}
 
-Trained on {summary["training_samples"]} samples ({summary["training_units"]:,.0f} {unit}), {summary["epochs"]} epochs.
-The weights are those of epoch {summary["best_epoch"]}, the best on {summary["validation_samples"]} validation samples:
-word error rate {summary["validation_wer"]:.4f}, character error rate {summary["validation_cer"]:.4f} (greedy decoding).
+Trained on {counted(summary["training_samples"], "sample")} ({extent}), {counted(summary["epochs"], "epoch")}.
+The weights are those of epoch {summary["best_epoch"]}, the best on
+{counted(summary["validation_samples"], "validation sample")}: word error rate {summary["validation_wer"]:.4f},
+character error rate {summary["validation_cer"]:.4f} (greedy decoding).
 
-| corpus | samples | licence of the data |
-|---|---|---|
-{rows}
+{table([("corpus", "samples", "licence of the data"), *rows])}
 
-{origin}Licences of the data the weights were learnt from: {learnt_from}. Errors on other speakers, rooms, fonts or
-papers than these will be higher; measure them on your own data before you rely on a transcript.
+{_origin(summary)}Licences of the data the weights were learnt from: {learnt_from}. {OTHER_DATA}
 
 Use: `python -m pipelines.transcribe FOLDER FILES…`
 """
@@ -140,5 +139,7 @@ def _origin(summary: dict[str, Any]) -> str:
     origin = summary.get("warm_start")
     if not origin:
         return ""
-    corpora = ", ".join(f"{name} ({each['samples']} samples)" for name, each in sorted(origin["corpora"].items()))
+    corpora = ", ".join(
+        f"{plain(name)} ({counted(each['samples'], 'sample')})" for name, each in sorted(origin["corpora"].items())
+    )
     return f"It started from the weights of an earlier model, trained on {corpora}.\n"

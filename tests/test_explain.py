@@ -16,8 +16,8 @@ from common.archive import write_zip
 from common.bundle import write_bundle
 from common.errors import GlyphoneError
 from common.explanation.parameters import arrays, rows_of_table
+from common.markdown import plain
 from common.network import Network, NetworkSettings
-from common.pages import plain
 from pipelines import explain
 from pipelines.modalities import modality
 from pipelines.recipe import compose

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Sequence
 
-from common.pages import escaped, plain
+from common.markdown import escaped, plain
 from common.report.comparison import ComparisonView, Texts
 from common.report.differences import Piece
 from common.writers.transcript import printable
