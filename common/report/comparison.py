@@ -9,7 +9,7 @@ from markupsafe import Markup
 from common.comparison.compare import CHANGES, Change, Changed, Comparison, Measure
 from common.report.charts import interval_bar
 from common.report.differences import Piece, difference
-from common.report.wording import caution, count, decimals_of, percent, plural, points, short
+from common.report.wording import caution, count, decimals_of, level, percent, plural, points
 
 NAMES = {"words": "Word error rate", "characters": "Character error rate", "samples": "Samples not exactly right"}
 CHANGE_TITLES: dict[Change, str] = {
@@ -91,7 +91,7 @@ def view(comparison: Comparison, num_shown: int) -> ComparisonView:
         for end in (each.difference.value, each.difference.low, each.difference.high)
     ]
     limit = max(ends, default=0.0) or 0.01
-    interval_name = f"{short(comparison.confidence * 100)} % interval"
+    interval_name = f"{level(comparison.confidence)} interval"
     samples = plural(comparison.num_samples, "sample")
     if comparison.num_groups > 1:
         samples += f" of {count(comparison.num_groups)} groups"

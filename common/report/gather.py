@@ -18,7 +18,7 @@ from common.report.content import Chart, Content, Figure, RejectionGroup
 from common.report.decoder import in_words
 from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name
 from common.report.sources import Sources
-from common.report.wording import caution, count, duration, percent, plural, short
+from common.report.wording import caution, count, duration, level, percent, plural, short
 from common.samples import REASONS, SPLITS, Rejection
 
 NAMES = {"audio": "speech", "ocr": "text images"}
@@ -61,7 +61,7 @@ def gather(
         title=f"{RECOGNISERS.get(modality, f'Recogniser for {modality}')}: {name}",
         subtitle=_subtitle(sources),
         facts=_facts(sources, settings["decoding"]),
-        interval_name=f"{short(sources.metrics['interval']['confidence'] * 100)} % interval",
+        interval_name=f"{level(sources.metrics['interval']['confidence'])} interval",
         remarks=_remarks(sources.metrics, len(reasons)),
         figures=figures,
         bars=[bar_of(each, limit) for each, limit in zip(figures, limits, strict=True)],

@@ -87,3 +87,8 @@ def short(number: float | None, digits: int = 3) -> str:
     places = max(0, digits - 1 - math.floor(math.log10(abs(number))))
     text = f"{number:.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def level(confidence: float) -> str:
+    """That of intervals, in percent with all its digits, for 99.95 % is not all."""
+    return f"{short(confidence * 100, 10)} %"
