@@ -10,10 +10,14 @@ import argparse
 import hashlib
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, run
+
+if TYPE_CHECKING:
+    from common.decoding import DecodingSettings
 
 RESULTS = ("metrics.json", "training.json")
 # Of a summary and of training.json: they say whether both tell of one training.
@@ -97,11 +101,15 @@ def contents(model: Path, results: Path, name: str, file: str, command: str | No
                 f"{results / RESULTS[1]}: {key} is {training.get(key)}, of {model} it is "
                 f"{description['summary'].get(key)}: these are not the results of this model"
             )
-    if metrics.get("weights_sha256", description["weights_sha256"]) != description["weights_sha256"]:
+    # Results that do not say of which weights they are came before any adaptation.
+    own = description["weights_sha256"]
+    if metrics.get("weights_sha256", None if description["summary"].get("adaptations") else own) != own:
         raise GlyphoneError(
             f"{results / RESULTS[0]}: of other weights than those of {model} (another seed or data, or adapted since): "
             "these are not the results of this model"
         )
+    decoding = chosen_settings(model)
+    _check_decoder(metrics, decoding, results / RESULTS[0], model)
     language = sorted(path for path in (model / LANGUAGE_FOLDER).glob("*") if path.is_file())
     paths = {each: model / each for each in (WEIGHTS, DESCRIPTION)}
     paths |= {f"{LANGUAGE_FOLDER}/{path.name}": path for path in language if not path.name.startswith(".")}
@@ -109,9 +117,27 @@ def contents(model: Path, results: Path, name: str, file: str, command: str | No
     files = {each: path.read_bytes() for each, path in paths.items()}
     if hashlib.sha256(files[WEIGHTS]).hexdigest() != description["weights_sha256"]:
         raise GlyphoneError(f"{model / WEIGHTS}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
-    making = Making(name, file, command, commit, chosen_settings(model))
+    making = Making(name, file, command, commit, decoding)
     files[CARD] = card(description, metrics, training, confusions(results / "errors.csv"), making).encode()
     return files
+
+
+def _check_decoder(metrics: Mapping[str, Any], decoding: "DecodingSettings", path: Path, model: Path) -> None:
+    """Refuse figures of another decoder than the model's; results of before ``decoder`` say nothing of theirs.
+
+    Args:
+        decoding: settings that the model folder has now.
+    """
+    if (told := metrics.get("decoder")) is None:
+        return
+    # What did not act is not told; of these two that means that there was none.
+    measured = {"whitelist": None, "rescoring": None, **told}
+    for key, own in decoding.model_dump(mode="json").items():
+        if key in measured and measured[key] != own:
+            raise GlyphoneError(
+                f"{path}: measured with decoding.{key} {measured[key]!r}, but {model} decodes with {own!r}: these are "
+                "not the results of this decoder; run stages tune and evaluate again"
+            )
 
 
 def confusions(table: Path) -> list[tuple[str, str, int]]:

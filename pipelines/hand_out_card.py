@@ -1,17 +1,19 @@
 """The card of a model that is handed out: data, licences, figures with intervals, limits, how it was made."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.decoding import DecodingSettings
 from common.files import to_json
-from pipelines.hand_out_limits import limits, slices_of
+from common.markdown import code, plain, table
+from common.report.decoder import in_words
+from common.report.wording import level
+from pipelines.card_wording import TASKS, UNITS, characters_of, counted, network_of
+from pipelines.hand_out_limits import limits, slices_of, written_of
 
-TASKS = {"audio": "automatic-speech-recognition", "ocr": "image-to-text"}
 KINDS = {"audio": "speech", "ocr": "text images"}
-UNITS = {"s": "seconds of sound", "px": "pixels of width"}
 NO_VALUE = "–"
 
 
@@ -39,19 +41,18 @@ def card(
         description, metrics, training: ``bundle.json``, ``metrics.json`` and ``training.json``.
         confusions: (reference, hypothesis, count) of characters, the most frequent first.
     """
-    summary, alphabet = description["summary"], "".join(description["alphabet"]).replace(" ", "␣")
+    summary = description["summary"]
     kind = KINDS.get(description["modality"], description["modality"])
-    groups = "one group" if metrics["groups"] == 1 else f"{metrics['groups']:,} groups"
     parts = [
         _front_matter(description, metrics, making.name),
-        f"# {making.name}: a Glyphone recogniser of {kind}",
-        f"{_network(description)}, {summary['num_parameters']:,} parameters, trained with CTC on "
-        f"{summary['training_samples']:,} samples ({summary['training_units']:,.0f} {UNITS[description['unit']]}). "
-        f"It writes {len(alphabet)} characters: {code(alphabet)}",
+        f"# {plain(making.name)}: a Glyphone recogniser of {kind}",
+        f"{network_of(description['network'])}, {counted(summary['num_parameters'], 'parameter')}, trained with CTC on "
+        f"{counted(summary['training_samples'], 'sample')} ({summary['training_units']:,.0f} "
+        f"{UNITS[description['unit']]}). {_characters(description['alphabet'], making.decoding)}",
         f"```sh\npython -m pipelines.transcribe {shlex.quote(making.file)} FILES…\n```",
         "## Figures",
-        f"Test split: {metrics['samples']:,} samples of {groups}, decoded with engine "
-        f"`{making.decoding.engine}`. {_interval(metrics['interval'])}",
+        f"Test split: {counted(metrics['samples'], 'sample')} of {counted(metrics['groups'], 'group')}. "
+        f"{_decoder(metrics, making.decoding)} {_interval(metrics['interval'])}",
         _figures(metrics),
         "Slices of the test split:",
         _slices(metrics, description["unit"]),
@@ -69,20 +70,6 @@ def card(
         "first). There is no pickle and no code. `sha256sum --check SHA256SUMS` beside them checks all.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def code(text: str) -> str:
-    """Text in code marks, whatever stands in it."""
-    return f"`` {text} ``" if "`" in text else f"`{text}`"
-
-
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first row is the head."""
-    head, *body = [
-        ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"] for row in rows
-    ]
-    width = head[0].count(" | ") + 1
-    return "\n".join([head[0], "|" + "---|" * width, *(row[0] for row in body)])
 
 
 def rate(value: float | None) -> str:
@@ -126,18 +113,24 @@ def _front_matter(description: Mapping[str, Any], metrics: Mapping[str, Any], na
     )
 
 
-def _network(description: Mapping[str, Any]) -> str:
-    network = description["network"]
-    sides = "a bidirectional" if network["bidirectional"] else "a one-directional"
-    return (
-        f"{len(network['convolutions'])} convolutions and {sides} {network['cell']} of {network['num_layers']} layers "
-        f"with {network['num_hidden']} units a direction"
-    )
+def _characters(alphabet: Sequence[str], decoding: DecodingSettings) -> str:
+    written = written_of(alphabet, decoding)
+    number = counted(len(alphabet), "character")
+    if len(written) < len(alphabet):
+        number = f"{len(written):,} of the {number} that it has learnt"
+    return f"It writes {number}: {characters_of(written)}"
+
+
+def _decoder(metrics: Mapping[str, Any], decoding: DecodingSettings) -> str:
+    """The decoder that was measured; ``hand_out`` has seen to it that the model has the same."""
+    if measured := metrics.get("decoder"):
+        return f"Decoder: {plain(in_words(measured))}."
+    return f"The results are too old to say by which decoder; the model's own: {in_words(decoding.model_dump())}."
 
 
 def _interval(interval: Mapping[str, Any]) -> str:
     return (
-        f"Intervals hold {interval['confidence']:.0%} of {interval['bootstrap_samples']:,} bootstrap draws of whole "
+        f"Intervals hold {level(interval['confidence'])} of {interval['bootstrap_samples']:,} bootstrap draws of whole "
         f"{interval['drawn_over']}. All rates are fractions."
     )
 
@@ -186,29 +179,30 @@ def _data(summary: Mapping[str, Any]) -> str:
     earlier = summary.get("warm_start", {}).get("corpora", {})
     rows = [("corpus", "samples", "licence")]
     for name, corpus in sorted(earlier.items()):
-        rows.append((f"{name} (of the model that it started from)", f"{corpus['samples']:,}", _licence(corpus)))
+        rows.append((f"{plain(name)} (of the model that it started from)", f"{corpus['samples']:,}", _licence(corpus)))
     for name, corpus in sorted(summary["corpora"].items()):
-        rows.append((name, f"{corpus['samples']:,}", _licence(corpus)))
+        rows.append((plain(name), f"{corpus['samples']:,}", _licence(corpus)))
     return table(rows)
 
 
 def _licence(corpus: Mapping[str, Any]) -> str:
-    return corpus["licence"] or "not stated"
+    return plain(corpus["licence"]) or "not stated"
 
 
 def _making(description: Mapping[str, Any], training: Mapping[str, Any], making: Making) -> str:
     summary = description["summary"]
-    minutes = training["seconds"] / 60
     rows = [
         ("what", "how"),
         ("command", code(making.command) if making.command else "not stated"),
         ("commit of the code", code(making.commit) if making.commit else "not stated"),
+        *_pretraining(training),
         (
             "training",
-            f"{summary['epochs']} epochs in {minutes:.1f} minutes on {training['device']}, threads: "
-            f"{training['num_threads']}, {summary['precision']}; kept: epoch {summary['best_epoch']}, the best on "
-            f"{summary['validation_samples']:,} validation samples",
+            f"{counted(summary['epochs'], 'epoch')} in {_minutes(training['seconds'])} on {plain(training['device'])}, "
+            f"threads: {training['num_threads']}, {plain(summary['precision'])}; kept: epoch {summary['best_epoch']}, "
+            f"the best on {counted(summary['validation_samples'], 'validation sample')}",
         ),
+        *_adaptations(summary),
         ("parameters", f"{summary['num_parameters']:,}"),
         ("seed", str(summary["seed"])),
         ("front end", code(to_json(description["slice_settings"]))),
@@ -217,3 +211,25 @@ def _making(description: Mapping[str, Any], training: Mapping[str, Any], making:
         ("SHA-256 of the weights", code(description["weights_sha256"])),
     ]
     return table(rows)
+
+
+def _pretraining(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A row where the training started from weights of a pretraining."""
+    if "pretraining_seconds" in training:
+        told = {
+            "pretraining_epochs": lambda value: counted(value, "epoch"),
+            "pretraining_seconds": _minutes,
+            "pretraining_samples": lambda value: f"{counted(value, 'sample')} made for it",
+            "pretraining_best_epoch": lambda value: f"kept: epoch {value}",
+        }
+        yield "pre-training", ", ".join(say(training[key]) for key, say in told.items() if key in training)
+
+
+def _adaptations(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for each in summary.get("adaptations", ()):
+        files, rounds = counted(each["files"], "file"), counted(len(each["rounds"]), "round")
+        yield "adaptation", f"to {files} without transcripts, {rounds}; the figures are of the weights after it"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes"

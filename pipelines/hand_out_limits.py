@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from common.decoding import DecodingSettings
+from common.markdown import code, plain
+from pipelines.card_wording import OTHER_DATA, characters_of
 
 MAX_CONFUSIONS = 8
 # Groups smaller than this, in words, say little of themselves.
@@ -17,9 +19,14 @@ def slices_of(metrics: Mapping[str, Any], unit: str) -> Iterator[tuple[str, Mapp
         if part["samples"]:
             yield SLICES.get(name, name), part
     for name, part in metrics.get("by_condition", {}).items():
-        yield f"condition {name}", part
+        yield f"condition {plain(name)}", part
     for part in metrics.get("by_length", ()):
         yield f"{part['from']:g} to {part['to']:g} {unit}", part
+
+
+def written_of(alphabet: Sequence[str], decoding: DecodingSettings) -> list[str]:
+    """The characters of the alphabet that the decoder may write."""
+    return [each for each in alphabet if decoding.whitelist is None or each in decoding.whitelist]
 
 
 def limits(
@@ -35,16 +42,17 @@ def limits(
         *_new_texts(metrics),
         *_groups(metrics),
         *_confusions(confusions),
-        "The figures are of this test split; on other speakers, rooms, fonts or papers it errs more. Measure it on "
-        "your own data before you rely on a transcript.",
+        f"The figures are of this test split. {OTHER_DATA}",
     ]
 
 
 def _what_it_writes(description: Mapping[str, Any], decoding: DecodingSettings) -> Iterator[str]:
     cases = {"lower": "all texts are lower case", "upper": "all texts are upper case"}
     case = cases.get(description["text_settings"].get("case", ""))
-    characters = "It can write no character but those above" + (f"; {case}." if case else ".")
-    yield characters
+    yield "It can write no character but those above" + (f"; {case}." if case else ".")
+    written = written_of(description["alphabet"], decoding)
+    if left_out := [each for each in description["alphabet"] if each not in written]:
+        yield f"Its decoder's whitelist leaves out {characters_of(left_out)}, which it has learnt; `--whitelist` names others."
     if decoding.engine == "beam_lm" and decoding.lexicon == "closed":
         yield "The decoder writes only the words of `language/words.txt`; `--engine greedy` takes any word."
 
@@ -104,4 +112,4 @@ def _confusions(confusions: Sequence[tuple[str, str, int]]) -> Iterator[str]:
 def _shown(character: str) -> str:
     if not character:
         return "∅"
-    return "a space" if character == " " else f"`` {character} ``" if character == "`" else f"`{character}`"
+    return "a space" if character == " " else code(character)

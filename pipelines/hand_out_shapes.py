@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic import Field
+
 from common.report import shapes
 from common.report.shapes import Exact, Whole
 from common.shapes import Amount, Count, Shape
@@ -18,6 +20,13 @@ class Origin(Shape):
     corpora: dict[str, Corpus]
 
 
+class Adaptation(Shape):
+    """To files without transcripts."""
+
+    files: Count
+    rounds: list[dict[str, Any]]
+
+
 class Summary(shapes.Summary):
     corpora: Mapping[str, Corpus]
     samples_digest: str
@@ -25,6 +34,7 @@ class Summary(shapes.Summary):
     seed: int
     precision: str
     warm_start: Origin = Origin(corpora={})
+    adaptations: list[Adaptation] = Field(default_factory=list)
 
 
 class Network(Shape):
@@ -78,3 +88,8 @@ class Training(Shape):
     seconds: Amount
     device: str
     num_threads: Count
+    # After a pretraining alone, and older results have the time alone.
+    pretraining_seconds: Amount = 0.0
+    pretraining_epochs: Count = 0
+    pretraining_best_epoch: Count = 0
+    pretraining_samples: Count = 0
