@@ -52,7 +52,10 @@ def _what_it_writes(description: Mapping[str, Any], decoding: DecodingSettings) 
     yield "It can write no character but those above" + (f"; {case}." if case else ".")
     written = written_of(description["alphabet"], decoding)
     if left_out := [each for each in description["alphabet"] if each not in written]:
-        yield f"Its decoder's whitelist leaves out {characters_of(left_out)}, which it has learnt; `--whitelist` names others."
+        yield (
+            f"Its decoder's whitelist leaves out {characters_of(left_out)}, which it has learnt; `--whitelist` names "
+            "others."
+        )
     if decoding.engine == "beam_lm" and decoding.lexicon == "closed":
         yield "The decoder writes only the words of `language/words.txt`; `--engine greedy` takes any word."
 
