@@ -37,7 +37,7 @@ $(VENV)/installed.txt: requirements/dev.txt requirements/base.txt
 	@cp requirements/dev.txt $@
 
 test: setup  ## Run the tests (browser tests where chromium is installed)
-	@$(PYTHON) -m pytest -n 2 -m "not slow"
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-slow: setup  ## Run the miniature pipelines of both modalities, end to end
 	@$(PYTHON) -m pytest -m slow

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
@@ -130,19 +129,29 @@ def read_description(folder: str | Path) -> dict[str, Any]:
 
 
 def _check_shapes(path: Path, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
-    """Refuse weights of other shapes than a description says before any are made: a stranger's may say anything.
+    """Refuse weights of another size than a description says before any are made: a stranger's may say anything.
 
     Raises:
-        RuntimeError: the first tensor that does not fit.
+        RuntimeError: what does not fit.
     """
-    with torch.device("meta"):
-        network = Network(settings, num_features, num_labels)
-    wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    channels, width, outer = 1, num_features, settings.num_hidden * (2 if settings.bidirectional else 1)
+    wanted: dict[str, list[int]] = {"head.weight": [num_labels, outer]}
+    for number, block in enumerate(settings.convolutions):
+        wanted[f"blocks.{number}.convolution.weight"] = [block.channels, channels, *block.kernel]
+        channels = block.channels
+        for factor in (block.stride[1], block.pool[1]):
+            width = -(-width // factor)
+    entry = {"encoder.entry.weight": [outer, channels * width]}
+    wanted |= entry if settings.cell == "transformer" else {"encoder.norms.0.weight": [channels * width]}
     with safe_open(path, "pt") as file:
-        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (no dict)
-    for name in sorted({*wanted, *found}):
-        if wanted.get(name) != found.get(name):
-            raise RuntimeError(f"{name} has the shape {found.get(name)}, the network needs {wanted.get(name)}")
+        names = set(file.keys())
+        for name, shape in wanted.items():
+            found = file.get_slice(name).get_shape() if name in names else None
+            if found != shape:
+                raise RuntimeError(f"{name} has the shape {found}, the network needs {shape}")
+    layers = {name.split(".")[2] for name in names if name.startswith("encoder.layers.")}
+    if len(layers) != settings.num_layers:
+        raise RuntimeError(f"there are weights of {len(layers)} layers, the network has {settings.num_layers}")
 
 
 def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:

@@ -14,12 +14,21 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
+# The servers of tests stand on this machine; what a person's shell says of proxies and bars is not of these tests.
+for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GLYPHONE_QUIET"):
+    os.environ.pop(variable, None)
 
 # On a machine that others use too, time says nothing of an example.
 settings.register_profile("glyphone", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("glyphone")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _in_the_checkout() -> None:
+    """Recipes and modules are looked for below the current folder, in processes too."""
+    os.chdir(REPOSITORY)
 
 
 @pytest.fixture(scope="session")

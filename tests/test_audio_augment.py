@@ -167,3 +167,17 @@ def test_gain_is_one_constant_and_tilt_a_straight_line() -> None:
     np.testing.assert_allclose(shift, shift[0, 0], atol=1e-5)
     slope = np.diff(run(matrix(), only(tilt=1.0)) - matrix(), axis=1)
     np.testing.assert_allclose(slope, slope[0, 0], atol=1e-5)
+
+
+def test_edges_are_cut_by_up_to_the_whole_share() -> None:
+    kept = [run(np.arange(400, dtype=np.float32)[:, None], only(edge_cut=0.3), seed)[:, 0] for seed in range(40)]
+    for lost in ([each[0] for each in kept], [399 - each[-1] for each in kept]):
+        assert min(lost) < 30 and max(lost) > 90
+
+
+def test_a_cut_to_the_voice_leaves_what_is_voiced() -> None:
+    slices = np.full((60, 8), -3, np.float32)
+    slices[20:40, :2] = 3  # voice: the lowest quarter of the features
+    slices[10:50, 2:] = 3  # fricatives before and behind it
+    assert np.array_equal(run(slices, only(voice_cut=1)), slices[20:40])
+    assert {len(run(slices, only(voice_cut=0.5), seed)) for seed in range(40)} == {60, 40, 20}

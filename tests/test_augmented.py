@@ -89,7 +89,34 @@ def test_each_change_stands_alone_in_its_row(world: str) -> None:
         assert on == {name}
 
 
-def test_samples_are_drawn_by_the_seed_and_empty_ones_left_out(world: str) -> None:
+def test_each_row_shows_its_own_change(world: str) -> None:
+    call = [world, "-o", "a.html", "--each", "--ids", "s2", "--versions", "1"]
+    assert augmented.main(call) == 0
+    shown, kind = pictures(Path("a.html").read_text(encoding="utf-8")), modality(world)
+    slices = Store(Path("data") / world / "slices" / "train.arrow").slices(2).astype(np.float32)
+    section = YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))[world]["augment"]
+    alone = augmented._alone(kind.AugmentSettings(**section))
+    low, high = slices.min(), slices.max()
+    assert len(shown) == 2 * len(alone) > 2
+    for image, (name, strengths) in zip(shown[1::2], alone, strict=True):
+        each = kind.augment(slices, strengths, generator(1, "augment 0", "s2"))
+        times = -(-LEAST_HEIGHT_PX // each.shape[1])
+        ink = each.T[::-1] if world == "audio" else each.T
+        expected = 255 * (1 - ((ink - low) / (high - low)).clip(0, 1))
+        assert np.abs(image[::times, ::times].astype(float) - expected).max() < 1, name
+
+
+def test_samples_are_drawn_by_the_seed(world: str) -> None:
+    drawn = []
+    for seed in range(1, 9):
+        text = Path("params.yaml").read_text(encoding="utf-8")
+        Path("params.yaml").write_text(re.sub(r"^seed: \d+", f"seed: {seed}", text, flags=re.M), encoding="utf-8")
+        augmented.main([world, "-o", "a.html", "--samples", "2", "--versions", "1"])
+        drawn.append(tuple(re.findall(r"<h2>(\w+)", Path("a.html").read_text(encoding="utf-8"))))
+    assert {len(each) for each in drawn} == {2} and len(set(drawn)) > 2
+
+
+def test_empty_samples_are_left_out(world: str) -> None:
     augmented.main([world, "-o", "a.html", "--samples", "99", "--versions", "1"])
     page = Path("a.html").read_text(encoding="utf-8")
     assert re.findall(r"<h2>(\w+)", page) == ["s0", "s1", "s2", "s3"]

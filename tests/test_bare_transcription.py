@@ -44,3 +44,8 @@ def test_a_package_outside_of_the_lock_is_refused() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout == "No module named 'dvc'\n"
+
+
+def test_weights_have_no_metadata(tmp_path: Path) -> None:
+    data = (random_bundle(tmp_path / "model", "audio") / "model.safetensors").read_bytes()
+    assert "__metadata__" not in json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])

@@ -265,3 +265,15 @@ def test_what_computes_the_layers_is_said(cell: str, zoneout: float) -> None:
         "cuda": "cuDNN" if torch_has_it else "torch's operations, step by step",
     }
     assert {device: made.path(device) for device in expected} == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_scan_runs_compiled_loops_on_a_cpu(kind):
+    made = layer(kind)
+    out, _ = scanned(made, torch.randn(3, 6, 3, dtype=torch.float64), torch.tensor([6, 1, 4]))
+    waiting, names = [out.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        names.add(type(node).__name__)
+        waiting += [each for each, _ in node.next_functions if each is not None]
+    assert any(name.endswith("ScanBackward") for name in names), names

@@ -18,6 +18,7 @@ from common.pages import digest
 from common.report.comparison import p_text, view
 from common.report.comparison_text import markdown, text
 from common.report.page import render_comparison
+from pipelines import compare as command
 from pipelines.compare import main
 from tests.report_world import HEBREW, HOSTILE, improved, rows_of, written
 
@@ -187,3 +188,10 @@ def test_a_mistake_ends_in_one_line_and_no_torch_is_loaded(tmp_path: Path, repos
     )
     assert (done.returncode, done.stdout) == (2, "False\n")
     assert re.fullmatch(r"error: not the same samples: .*lacks 1 of the 9 of .*\n", done.stderr)
+
+
+def test_defaults_are_those_of_the_page(repository: Path) -> None:
+    page = (repository / "docs" / "compare.md").read_text(encoding="utf-8")
+    shown, options = command.NUM_SHOWN, command._parser().parse_args(["a", "b"])
+    assert f"{shown['text']} in text, {shown['markdown']} in Markdown, {shown['html']} on a page" in page
+    assert f"{options.bootstrap_samples:,} draws, {options.confidence}, {options.seed};" in page

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -325,8 +324,6 @@ def test_commands_answer_and_refuse(tmp_path):
         command = [sys.executable, "-m", "pipelines.evaluate", *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
 
-    begin = time.perf_counter()
     assert call("--help").returncode == 0
-    assert time.perf_counter() - begin < 1
     done = call("audio")
     assert done.returncode == 2 and "params.yaml: no such file" in done.stderr and "Traceback" not in done.stderr

@@ -218,3 +218,11 @@ def test_a_missing_package_is_one_line(package: str, tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(GlyphoneError, match=rf"^package {package} is missing: pip install -r requirements/export.txt$"):
         export_onnx.export(tmp_path, tmp_path / "model.onnx")
+
+
+def test_versions_are_those_of_the_page(tmp_path: Path, repository: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    export_onnx.export(random_bundle(tmp_path / "model", "ocr"), tmp_path / "a.onnx")
+    made = onnx.load(tmp_path / "a.onnx")
+    told = f"(opset {made.opset_import[0].version}, IR version {made.ir_version})"
+    assert told in (repository / "docs" / "handing_out.md").read_text(encoding="utf-8")

@@ -1,9 +1,6 @@
 """extract: rows of the stores, what is rejected, the same bytes every time."""
 
 import shutil
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,32 +127,6 @@ def test_again_the_same_bytes(workspace: Path) -> None:
         shutil.rmtree(DATA)
     assert contents[0] == contents[1]
     assert set(contents[0]) == {"train.arrow", "validation.arrow", "test.arrow", "rejected.jsonl"}
-
-
-def test_killed_at_any_instant_it_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    workspace = enter_workspace(tmp_path, monkeypatch)
-    samples, files = good(300)
-    run(workspace, samples, files)
-    whole = {path.name: path.read_bytes() for path in (DATA / "slices").iterdir()}
-    shutil.rmtree(DATA / "slices")
-    code = (
-        "from pathlib import Path; from pipelines.modalities import MODULES; from pipelines.extract import extract\n"
-        "MODULES['toy'] = 'tests.toy.modality'; print('ready', flush=True)\n"
-        "extract('toy', Path('data/toy'), num_workers=1)\n"
-    )
-    for delay_s in (0.0, 0.05, 0.1, 0.2):
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env={"PYTHONPATH": str(ROOT)})
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        time.sleep(delay_s)
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        for path in (DATA / "slices").glob("*"):
-            if not path.name.endswith(".part"):
-                assert path.read_bytes() == whole[path.name], path.name
-    extract("toy", DATA, num_workers=1)
-    for name, content in whole.items():
-        assert (DATA / "slices" / name).read_bytes() == content
 
 
 @pytest.mark.parametrize("short", ["validation", "train"])

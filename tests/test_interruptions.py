@@ -300,7 +300,9 @@ def test_a_full_disk_behind_standard_output(model: Path, tmp_path: Path) -> None
 
 SLOW_STAGE = """stages:
   slow:
-    cmd: python -c "import time, pathlib; pathlib.Path('begun').touch(); time.sleep(4); pathlib.Path('out').touch()"
+    cmd: >-
+      python -c "import time, pathlib; pathlib.Path('begun').touch();
+      [time.sleep(0.05) for _ in range(2000) if not pathlib.Path('go').exists()]; pathlib.Path('out').touch()"
     outs: [out]
 """
 
@@ -325,6 +327,7 @@ def test_a_second_repro_says_that_the_first_is_at_work(tmp_path: Path) -> None:
     wait_until((tmp_path / "begun").exists)
     second = dvc("repro")
     said, _ = second.communicate(timeout=PATIENCE_S)
+    (tmp_path / "go").touch()
     assert second.returncode != 0
     assert "busy" in said or "lock" in said
     assert "Traceback" not in said

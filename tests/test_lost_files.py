@@ -1,6 +1,5 @@
 """Nothing of a corpus is lost without a word: files that no transcript is of, transcripts of no file, hidden files."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from common.corpus_files import files_below
 from common.errors import GlyphoneError
 from common.samples import Rejection, Sample
 from ocr.modality import MODALITY as OCR
+from tests.users import anybody
 
 READERS = {**OCR.corpora, **CORPORA}
 NAMES = st.text("ab._", min_size=1, max_size=4).filter(lambda name: set(name) - {"."})
@@ -58,11 +58,19 @@ def test_all_files_but_hidden_ones_are_seen(tmp_path_factory: pytest.TempPathFac
     assert files_below(root, "a") == sorted(path for path in seen if path.startswith("a/"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read all folders")
-def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0)
-    with pytest.raises(GlyphoneError, match="closed: Permission denied"):
-        files_below(tmp_path)
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    """One to a folder above would list the corpus many times over."""
+    touch(tmp_path, "a/1.wav", "b/2.wav")
+    (tmp_path / "a" / "round").symlink_to(tmp_path)
+    (tmp_path / "b" / "3.wav").symlink_to(tmp_path / "a" / "1.wav")  # to a file it is one
+    assert files_below(tmp_path) == ["a/1.wav", "b/2.wav", "b/3.wav"]
+
+
+def test_a_folder_that_may_not_be_read_is_named() -> None:
+    with anybody() as folder:
+        (folder / "closed").mkdir(mode=0)
+        with pytest.raises(GlyphoneError, match="closed: Permission denied"):
+            files_below(folder)
 
 
 HIDDEN = ("._a.wav", "._a.png", ".trash/old.wav", ".trash/old.png", ".trash/old.txt", ".trash/old.gt.txt")

@@ -134,6 +134,7 @@ def test_fonts_are_disjoint_between_splits():
 def test_corpus():
     chosen = SyntheticSettings(num_train=300, num_validation=60, num_test=60)
     samples = list(READER.read(chosen, ROOT, 7))
+    assert not any("+marks" in each.path for each in samples)  # the text is all that stands there
     assert samples == list(READER.read(chosen, ROOT, 7)) != list(READER.read(chosen, ROOT, 8))
     assert len({each.id for each in samples}) == len(samples) == 420
     groups = {split: {each.group for each in samples if each.split == split} for split in SPLITS}

@@ -60,6 +60,21 @@ def test_links_lead_to_files(page: str) -> None:
         assert (REPOSITORY / page).parent.joinpath(link).exists(), f"{page} links to {link}"
 
 
+def anchors(text: str) -> set[str]:
+    """Of a page's titles, as GitHub makes them, and those that it sets itself."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    made = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return made | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_titles(page: str) -> None:
+    for path, anchor in re.findall(r"\]\(([^)\s#:]*)#([^)\s]+)\)", TEXT[page]):
+        target = (REPOSITORY / page).parent / path if path else REPOSITORY / page
+        known = target.suffix != ".md" or anchor in anchors(target.read_text(encoding="utf-8"))
+        assert known, f"{page} links to {path}#{anchor}"
+
+
 def test_readme_names_commands_recipes_and_links() -> None:
     # The patterns above must find something, or the tests prove nothing.
     assert {"pipelines.transcribe", "benchmarks"} <= set(MODULES)

@@ -1,5 +1,6 @@
 """The folder of a resume state: whose code it hangs on, and that several processes may tidy it up."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -134,3 +135,22 @@ def test_a_stride_too_long_for_the_texts_is_one_line_that_names_no_setting(works
     extract("toy", Path("data/toy"), num_workers=1)
     with pytest.raises(GlyphoneError, match=r"samples rejected \(100.0%\), stage train allows 5.0%: .*stride is 64"):
         train_modality("toy")
+
+
+def test_the_newest_states_stay_and_guards_and_processes_are_no_part_of_their_names(workspace: Path) -> None:  # noqa: F811
+    write(workspace)
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+    stores = {split: Store(f"data/toy/slices/{split}.arrow") for split in ("train", "validation")}
+    chosen = settings.read("toy", "seed", "text", "slices", "augment", "network", "training")
+    first, folders = chosen.training, []
+    for number in range(KEPT_STATES + 3):
+        (Path(".state/toy") / f"old{number}").mkdir(parents=True)
+        os.utime(Path(".state/toy") / f"old{number}", (number, number))
+    same = ({}, {"checkpoint_minutes": 0.5}, {"max_nonfinite": 3}, {"memory_gib": 4.0}, {"processes": 2})
+    for change in (*same, {"patience": 3}):
+        chosen.training = first.model_copy(update=change)
+        folders.append(state_folder("toy", stores, chosen, modality("toy")))
+    assert len(set(folders[:-1])) == 1 and folders[-1] != folders[0]
+    left = {each.name for each in Path(".state/toy").iterdir()}
+    assert KEPT_STATES == 5 and left == {folders[0].name, folders[-1].name, "old7", "old6", "old5"}
