@@ -14,10 +14,8 @@ class Corpus(shapes.Corpus):
     samples: Count
 
 
-class Origin(Shape):
-    """Of the model that a training started from."""
-
-    corpora: dict[str, Corpus]
+class Origin(shapes.Origin):
+    corpora: Mapping[str, Corpus]
 
 
 class Adaptation(Shape):

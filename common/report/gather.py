@@ -15,10 +15,10 @@ from common.report.charts import Bar, Curve, histogram, line_chart, stacked_bar
 from common.report.comparison import ComparisonView, view
 from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
-from common.report.decoder import in_words
+from common.report.facts import facts
 from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name
 from common.report.sources import Sources
-from common.report.wording import caution, count, duration, level, percent, plural, short
+from common.report.wording import caution, count, level, percent, plural, short
 from common.samples import REASONS, SPLITS, Rejection
 
 NAMES = {"audio": "speech", "ocr": "text images"}
@@ -60,7 +60,7 @@ def gather(
         modality=NAMES.get(modality, modality),
         title=f"{RECOGNISERS.get(modality, f'Recogniser for {modality}')}: {name}",
         subtitle=_subtitle(sources),
-        facts=_facts(sources, settings["decoding"]),
+        facts=facts(sources, settings["decoding"]),
         interval_name=f"{level(sources.metrics['interval']['confidence'])} interval",
         remarks=_remarks(sources.metrics, len(reasons)),
         figures=figures,
@@ -101,38 +101,10 @@ def _subtitle(sources: Sources) -> str:
     )
 
 
-def _facts(sources: Sources, decoding: Mapping[str, Any]) -> list[tuple[str, str]]:
-    bundle, summary, training = sources.bundle, sources.bundle["summary"], sources.training
-    corpora = summary["corpora"]
-    licences = sorted({corpus["licence"] or "not stated" for corpus in corpora.values()})
-    test_units = sum(row["length"] for row in sources.hypotheses)
-    step_ms = f"{short(bundle['step'] * 1000)} ms" if bundle["unit"] == "s" else f"{short(bundle['step'])} px"
-    return [
-        ("Corpus", ", ".join(corpora) if len(corpora) <= 3 else plural(len(corpora), "corpus", "corpora")),
-        ("Licence of the data", "; ".join(licences)),
-        ("Training", f"{count(summary['training_samples'])} samples, {_extent(summary['training_units'], bundle)}"),
-        ("Validation", plural(summary["validation_samples"], "sample")),
-        ("Test", f"{count(sources.metrics['samples'])} samples, {_extent(test_units, bundle)}"),
-        ("Parameters", count(summary["num_parameters"])),
-        ("Network", f"{bundle['network'].get('cell', 'recurrent')}, {bundle['num_features']} features every {step_ms}"),
-        ("Alphabet", plural(len(bundle["alphabet"]), "character")),
-        ("Decoder", in_words(sources.metrics.get("decoder") or decoding)),
-        ("Training time", f"{duration(training['seconds'])}, {plural(training['epochs'], 'epoch')}"),
-        ("Trained on", f"{training['device']}, {training['precision']}"),
-    ]
-
-
 def _decoding(sources: Sources, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """What stage evaluate decoded with: where stage tune had something to choose, its choice."""
     is_tuned = asked["engine"] == "beam_lm" or bool(asked.get("rescoring"))
     return sources.decoding if is_tuned and sources.decoding else asked
-
-
-def _extent(units: float, bundle: dict[str, Any]) -> str:
-    """Seconds as hours and minutes, pixels as they are."""
-    if bundle["unit"] == "s":
-        return duration(units)
-    return f"{count(units)} {bundle['unit']}"
 
 
 def _remarks(metrics: dict[str, Any], num_unread: int) -> list[str]:

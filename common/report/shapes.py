@@ -177,6 +177,12 @@ class Corpus(Shape):
     licence: str
 
 
+class Origin(Shape):
+    """Of the model that a training started from."""
+
+    corpora: Mapping[str, Corpus]
+
+
 class Summary(Shape):
     corpora: Mapping[str, Corpus]
     training_samples: Count
@@ -184,6 +190,7 @@ class Summary(Shape):
     validation_samples: Count
     num_parameters: Count
     best_epoch: int
+    warm_start: Origin = Origin(corpora={})
 
 
 class Description(Shape):
@@ -206,6 +213,7 @@ class Training(Shape):
     epochs: Count
     device: str
     precision: str
+    pretraining_seconds: Amount = 0.0
 
 
 class Decoder(Shape):
