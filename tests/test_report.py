@@ -242,6 +242,13 @@ def test_the_table_is_capped_and_says_so(world: Path, monkeypatch: pytest.Monkey
     assert sum("data-sort" in attributes for _, attributes in page.elements) == 4 * 25
 
 
+def test_the_curves_of_loss_and_the_chosen_epoch_are_called_what_they_are(world: Path) -> None:
+    page = Page(page_of(world))
+    assert "CTC loss a character" not in page.text and "loss a character" in page.text
+    assert "Training is all that the training minimises" in page.text and "validation is plain CTC" in page.text
+    assert "epoch 10: its weights, with the lowest validation character error rate, are the model" in page.text
+
+
 # Files and command
 
 

@@ -24,6 +24,10 @@ from common.samples import REASONS, SPLITS, Rejection
 NAMES = {"audio": "speech", "ocr": "text images"}
 RECOGNISERS = {"audio": "Speech recogniser", "ocr": "Text image recogniser"}
 UNITS = {"s": "seconds", "px": "pixels of width"}
+LOSSES = (
+    "Training is all that the training minimises, on augmented samples and with terms beside CTC where the settings ask "
+    "for them, so it may be negative; validation is plain CTC of the averaged weights."
+)
 MAX_CHANGED = 30  # samples of each kind that a comparison shows
 MAX_REJECTED_IDS = 20  # a row of the table of rejected samples
 
@@ -150,9 +154,9 @@ def _split(figure: Figure) -> Markup:
 def _learning(history: Sequence[dict[str, float | None]], best_epoch: int) -> list[Chart]:
     """Two charts, loss and validation error, over epochs."""
     charts = []
-    for title, y_label, is_percent, columns in (
-        ("Loss", "CTC loss a character", False, (("train_loss", "training"), ("validation_loss", "validation"))),
-        ("Validation error", "error rate", True, (("validation_wer", "words"), ("validation_cer", "characters"))),
+    for title, y_label, is_percent, sentence, columns in (
+        ("Loss", "loss a character", False, LOSSES, (("train_loss", "training"), ("validation_loss", "validation"))),
+        ("Validation error", "error rate", True, "", (("validation_wer", "words"), ("validation_cer", "characters"))),
     ):
         curves = []
         for (column, name), style in zip(columns, ("first", "second"), strict=True):
@@ -162,7 +166,7 @@ def _learning(history: Sequence[dict[str, float | None]], best_epoch: int) -> li
                 curves.append(Curve(name, style, points))
         if curves:
             svg = line_chart(title, curves, "epoch", y_label, best_epoch, is_percent)
-            charts.append(Chart(title, "", svg, [(curve.name, curve.style) for curve in curves]))
+            charts.append(Chart(title, sentence, svg, [(curve.name, curve.style) for curve in curves]))
     return charts
 
 
