@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from common.report import samples, wording
 from common.report.axes import log_ticks, ticks
 from common.report.charts import Bar, Curve, histogram, interval_bar, line_chart, stacked_bar
 from common.report.differences import clusters, difference
-from common.report.gather import rejection_groups
+from common.report.gather import gather, rejection_groups
+from common.report.page import render
 from common.report.scores import bar_of, headline, limit_of, slice_tables
 from common.report.sources import read_sources
 from common.samples import Rejection
 from tests.report_world import HOSTILE, build, metrics_of, rows_of
 
 few = settings(max_examples=80)
+COUNTS = {"substitutions": 0, "deletions": 0, "insertions": 0}
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
 
@@ -40,6 +43,23 @@ def test_a_percentage_has_the_digits_that_its_interval_earns(
     low: float | None, high: float | None, num_units: int, decimals: int
 ) -> None:
     assert wording.decimals_of(low, high, num_units) == decimals
+
+
+@few
+@given(num_units=st.integers(1, 10**6), decimals=st.integers(0, 2), data=st.data())
+def test_nothing_and_all_are_said_of_nothing_and_all_alone(num_units: int, decimals: int, data: st.DataObject) -> None:
+    near = st.integers(0, min(3, num_units))
+    errors = data.draw(st.integers(0, num_units) | near | near.map(lambda each: num_units - each))
+    text = wording.percent(errors / num_units, decimals).removesuffix("\u202f%")
+    assert (text.strip("0.") == "") == (errors == 0)
+    assert (text.partition(".")[0] == "100") == (errors == num_units)
+    # What stands behind the sign is true, and as even as the rest of its column.
+    sign, _, number = text.rpartition(" ")
+    assert len(number.partition(".")[2]) == decimals
+    share = 100 * errors / num_units
+    assert {"": abs(share - float(number)) <= 0.51 * 10**-decimals, "<": 0 < share < float(number)}.get(
+        sign, float(number) < share < 100
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,6 +225,27 @@ def test_every_slice_of_the_metrics_is_a_row(world: Path) -> None:
     for table in tables.values():
         decimals = [[figure.decimals for figure in row.figures] for row in table.slices]
         assert all(row == decimals[0] for row in decimals), "a column has one number of decimals"
+
+
+def test_few_errors_of_many_do_not_look_like_none() -> None:
+    rows = [dict(row, hypothesis=row["reference"], group=f"g{number % 9}") for number, row in enumerate(rows_of(60))]
+    long = " ".join(f"w{each}" for each in range(600))
+    rows.append(dict(rows[0], id="long", group="long", reference=long, hypothesis=long.replace("w7 ", "").strip("w0")))
+    table = next(table for table in slice_tables(metrics_of(rows), "s") if table.title == "By group")
+    texts = {row.name: (row.figures[0].text, str(row.bar)) for row in table.slices}
+    assert texts["long"][0] == "< 1\u202f%" and "WER &lt; 1\u202f%" in texts["long"][1]
+    assert {text for name, (text, _) in texts.items() if name != "long"} == {"0\u202f%"}
+
+
+def test_single_samples_and_curves_round_no_error_away(tmp_path: Path) -> None:
+    build(tmp_path, "ocr", [{**rows_of(5)[0], "confidence": 0.997}])
+    sources = read_sources("ocr", tmp_path)
+    rows = [{**sources.hypotheses[0], "character_counts": {**COUNTS, "substitutions": 1, "reference": 289}}]
+    page = render(gather(replace(sources, hypotheses=rows), "ocr", "", 1, 1, {"decoding": {"engine": "greedy"}}))
+    assert '<td class="number" data-sort="0.0034602076124567475">&lt; 1\u202f%</td>' in page
+    assert page.count("confidence &gt; 99\u202f%") == 2
+    chart = line_chart("Error", [Curve("words", "first", [(1, 1.0), (2, 0.9998)])], "epoch", "", None, True)
+    assert "words from 100 % to &gt; 99.9 %" in chart
 
 
 def test_an_infinite_rate_is_a_dash_and_sorts_first() -> None:

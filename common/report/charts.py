@@ -43,7 +43,10 @@ def _figure(sentence: str, body: Markup) -> Markup:
 
 
 def _value(y: float, is_percent: bool) -> str:
-    return f"{short(y * 100)} %" if is_percent else short(y, 4)
+    if not is_percent:
+        return short(y, 4)
+    text = short(y * 100)
+    return f"{'> 99.9' if text == '100' and y < 1 else text} %"  # 100 % is all
 
 
 def line_chart(

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from common.findings import Finding
 from common.report.comparison import ComparisonView
 from common.report.differences import Piece
-from common.report.wording import decimals_of, percent
+from common.report.wording import decimals_of, hundredths, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Figure:
         """``4.3 to 7.6 %``, or nothing."""
         if self.value is None or self.low is None or self.high is None:
             return ""
-        return f"{self.low * 100:.{self.decimals}f} to {percent(self.high, self.decimals)}"
+        return f"{hundredths(self.low, self.decimals)} to {percent(self.high, self.decimals)}"
 
     @property
     def errors(self) -> int | None:

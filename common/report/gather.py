@@ -25,8 +25,8 @@ NAMES = {"audio": "speech", "ocr": "text images"}
 RECOGNISERS = {"audio": "Speech recogniser", "ocr": "Text image recogniser"}
 UNITS = {"s": "seconds", "px": "pixels of width"}
 LOSSES = (
-    "Training is all that the training minimises, on augmented samples and with terms beside CTC where the settings ask "
-    "for them, so it may be negative; validation is plain CTC of the averaged weights."
+    "Training is all that the training minimises, on augmented samples and with terms beside CTC where the settings "
+    "ask for them, so it may be negative; validation is plain CTC of the averaged weights."
 )
 MAX_CHANGED = 30  # samples of each kind that a comparison shows
 MAX_REJECTED_IDS = 20  # a row of the table of rejected samples

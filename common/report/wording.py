@@ -24,7 +24,17 @@ def percent(fraction: float | None, decimals: int = 1) -> str:
     """``0.0595`` → ``5.9 %`` with a narrow no-break space before the sign."""
     if fraction is None or not math.isfinite(fraction):
         return NO_VALUE
-    return f"{fraction * 100:.{decimals}f}\u202f%"
+    return f"{hundredths(fraction, decimals)}\u202f%"
+
+
+def hundredths(fraction: float, decimals: int) -> str:
+    """``percent`` without the sign. 0 is written of nothing alone and 100 of all alone: ``0.002`` → ``< 1``."""
+    text, step = f"{fraction * 100:.{decimals}f}", 10**-decimals
+    if fraction > 0 and float(text) == 0:
+        return f"< {step:.{decimals}f}"
+    if fraction < 1 and float(text) == 100:
+        return f"> {100 - step:.{decimals}f}"
+    return text
 
 
 def points(difference: float | None, decimals: int = 1) -> str:
