@@ -233,6 +233,23 @@ def test_a_perfect_model_has_no_confusions(tmp_path: Path) -> None:
     build(tmp_path, "ocr", rows)
     page = Page(page_of(tmp_path, "ocr"))
     assert "No character was wrong." in page.text and "No word was missed." in page.text
+    # All draws are the same: that is no interval, and no proof.
+    assert "95 % interval: " not in page.text and page.text.count("no interval") == 4, "three cards and the remark"
+    assert "in word error rate, character error rate and samples exactly right, so no interval" in page.text
+    share = 300 / len(rows)
+    said = re.search(rf"Of {len(rows)} samples without an error, up to about (\d+)\u202f% may be wrong", page.text)
+    assert said and 0.8 * share < int(said[1]) <= share
+
+
+def test_all_wrong_is_no_interval_either(tmp_path: Path) -> None:
+    build(tmp_path, "ocr", [{**row, "hypothesis": ""} for row in rows_of(100)])
+    page = Page(page_of(tmp_path, "ocr"))
+    assert "95 % interval: " not in page.text and "100 to 100" not in page.text
+    said = "Of 100 samples that are all wrong, up to about 3\u202f% may be right in truth (95 %, the rule of three"
+    assert said in page.text
+    build(tmp_path, "ocr", rows_of(60))
+    page = Page(page_of(tmp_path, "ocr"))
+    assert page.text.count("95 % interval: ") == 3 and "rule of three" not in page.text
 
 
 def test_the_table_is_capped_and_says_so(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from common.comparison.compare import CHANGES, Change, Changed, Comparison, Measure
 from common.report.charts import interval_bar
 from common.report.differences import Piece, difference
-from common.report.wording import caution, count, decimals_of, level, percent, plural, points
+from common.report.wording import caution, count, decimals_of, level, listed, percent, plural, points, short
 
 NAMES = {"words": "Word error rate", "characters": "Character error rate", "samples": "Samples not exactly right"}
 CHANGE_TITLES: dict[Change, str] = {
@@ -113,7 +113,7 @@ def conclusion(comparison: Comparison) -> str:
     for verdict, phrase in (("better", "B errs less in {}"), ("worse", "B errs more in {}")):
         units = [_unit(each) for each in comparison.measures if each.verdict == verdict]
         if units:
-            said.append(phrase.format(_listed(units)))
+            said.append(phrase.format(listed(units)))
     unclear = [_unit(each) for each in comparison.measures if each.verdict == "unclear" and each.difference]
     if not comparison.changed:
         return "Both runs read every sample alike."
@@ -121,16 +121,12 @@ def conclusion(comparison: Comparison) -> str:
         return "A single sample cannot tell which run errs less."
     sentences = "; ".join(said) + "." if said else ""
     if unclear:
-        sentences += f" In {_listed(unclear)} the difference may be chance: the interval holds 0."
+        sentences += f" In {listed(unclear)} the difference may be chance: the interval holds 0."
     return sentences.strip()
 
 
 def _unit(measure: Measure) -> str:
     return {"samples": "whole samples"}.get(measure.unit, measure.unit)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _row(measure: Measure, limit: float) -> Compared:

@@ -1,5 +1,6 @@
 """What the page shows, as plain values: filled by ``gather``, drawn by ``page``."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,9 +53,14 @@ class Figure:
         return percent(self.value, self.decimals)
 
     @property
+    def is_constant(self) -> bool:
+        """Whether all draws of the bootstrap are the same, as where nothing or all is wrong: that is no interval."""
+        return self.low is not None and self.high is not None and math.isclose(self.low, self.high)
+
+    @property
     def interval(self) -> str:
         """``4.3 to 7.6 %``, or nothing."""
-        if self.value is None or self.low is None or self.high is None:
+        if self.value is None or self.low is None or self.high is None or self.is_constant:
             return ""
         return f"{hundredths(self.low, self.decimals)} to {percent(self.high, self.decimals)}"
 

@@ -16,7 +16,7 @@ from common.report.comparison import ComparisonView, view
 from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
 from common.report.facts import facts
-from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name
+from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name, without_interval
 from common.report.sources import Sources
 from common.report.wording import caution, count, level, percent, plural, short
 from common.samples import REASONS, SPLITS, Rejection
@@ -117,6 +117,7 @@ def _remarks(metrics: dict[str, Any], num_unread: int) -> list[str]:
         "Rates are pooled: the errors of all samples over the units of all references. Intervals are drawn by a "
         f"bootstrap over {drawn_over}, {count(metrics['interval']['bootstrap_samples'])} times.",
         *caution(metrics[drawn_over], drawn_over),
+        *without_interval(metrics),
     ]
     if metrics["one_minus_ned"] is not None:
         remarks.append(

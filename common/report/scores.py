@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from common.report.charts import interval_bar, value_bar
 from common.report.content import Figure, Slice, SliceTable
-from common.report.wording import count, percent, plural, short
+from common.report.wording import count, decimals_of, listed, percent, plural, short
 
 MAX_GROUPS = 20  # rows of the table of groups; beyond, the ten highest and the ten lowest
 ERROR_LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # right ends of the lines that intervals are drawn on
@@ -59,6 +59,24 @@ def _share(name: str, short_name: str, row: Metrics) -> Figure:
     return Figure(
         name, short_name, row["share"], row.get("low"), row.get("high"), row["samples"], "samples", hits=row["hits"]
     )
+
+
+def without_interval(metrics: Metrics) -> list[str]:
+    """A sentence where all draws of the bootstrap are the same, and what that leaves open."""
+    rates = [each.name[0].lower() + each.name[1:] for each in part(metrics) if each.is_constant]
+    if not rates:
+        return []
+    sentence = f"No draw of the bootstrap differs from another in {listed(rates)}, so no interval can be drawn."
+    hits, samples = metrics["exact"]["hits"], metrics["exact"]["samples"]
+    if hits in (0, samples):
+        # The largest share that shows nothing in so many samples with a probability of 5 %: about 3 / samples.
+        share = percent(1 - 0.05 ** (1 / samples), decimals_of(None, None, samples))
+        seen, hidden = ("without an error", "wrong") if hits else ("that are all wrong", "right")
+        sentence += (
+            f" Of {plural(samples, 'sample')} {seen}, up to about {share} may be {hidden} in truth "
+            "(95 %, the rule of three, samples taken as independent)."
+        )
+    return [sentence]
 
 
 def limit_of(figures: Sequence[Figure]) -> float:

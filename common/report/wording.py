@@ -1,6 +1,7 @@
 """Numbers as people read them: percent with honest digits, durations, sizes."""
 
 import math
+from collections.abc import Sequence
 
 NO_VALUE = "–"
 FEW_DRAWN = 10  # with fewer, a bootstrap knows little of how what it draws differs
@@ -57,6 +58,11 @@ def count(number: float | None) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """``1 sample``, ``2 samples``."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def caution(number: int, drawn: str, with_p_values: bool = False) -> list[str]:
