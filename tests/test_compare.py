@@ -64,6 +64,15 @@ class Parts(HTMLParser):
             self.transcripts[-1] += data
 
 
+def test_samples_that_are_not_shown_are_not_denied(hostile: Comparison) -> None:
+    for num_shown in (0, 1, 100):
+        changes = view(hostile, num_shown).changes
+        page = render_comparison(view(hostile, num_shown))
+        assert page.count("No sample.") == sum(not each.total for each in changes)
+        assert page.count("is shown.") == sum(each.total > 0 and not num_shown for each in changes)
+        assert "The 0 largest" not in page
+
+
 def test_the_page_is_sealed_and_knows_directions(hostile: Comparison) -> None:
     source = render_comparison(view(hostile, 100))
     page = Parts(source)

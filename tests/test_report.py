@@ -228,6 +228,12 @@ def test_an_empty_test_set_is_still_a_page(tmp_path: Path) -> None:
     assert "No sample has an error." in page.text and "There is no test sample." in page.text
 
 
+def test_where_no_worst_samples_are_asked_for_errors_are_not_denied(world: Path) -> None:
+    page = Page(page_of(world, num_worst=0))
+    assert "No sample has an error." not in page.text
+    assert not [each for _, each in page.elements if "worst" in (each.get("id"), each.get("href", "").lstrip("#"))]
+
+
 def test_a_perfect_model_has_no_confusions(tmp_path: Path) -> None:
     rows = [row for row in rows_of(30) if row["reference"] == row["hypothesis"]]
     build(tmp_path, "ocr", rows)

@@ -197,6 +197,7 @@ class Content:
         epoch_columns, epochs: the table behind the curves, as text.
         settings: (section, text).
         commands: (what it does, command).
+        num_wrong: samples with an error of characters, of which ``worst`` are those shown.
         table: the rows of the table of all samples; ``num_table`` is how many there were before the cap.
         comparison: with another run, where the settings name one; ``compare_command`` makes one elsewhere.
     """
@@ -219,6 +220,7 @@ class Content:
     calibration: Sequence[Chart]
     lengths: Sequence[Chart]
     worst: Sequence[Shown]
+    num_wrong: int
     random: Sequence[Shown]
     confusions: Sequence[Confusion]
     missed: Sequence[Missed]

@@ -79,6 +79,7 @@ def gather(
         calibration=calibration_charts(sources.metrics),
         lengths=_lengths(sources.lengths, UNITS.get(sources.bundle["unit"], sources.bundle["unit"])),
         worst=worst,
+        num_wrong=sum(each.character_errors > 0 for each in shown),
         random=drawn,
         confusions=samples.character_confusions(shown),
         missed=samples.missed_words(shown),
