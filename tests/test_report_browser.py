@@ -276,3 +276,11 @@ def test_it_prints(visit: Any) -> None:
     assert page.pdf()[:5] == b"%PDF-"
     page.emulate_media(media="print")
     assert page.locator("audio:visible").count() == 0 and not page.locator("nav").is_visible()
+
+
+def test_all_samples_are_printed(visit: Any) -> None:
+    page = visit("audio")
+    page.fill("#search", "hebrew")
+    assert shown_rows(page) == 1
+    page.emulate_media(media="print")
+    assert shown_rows(page) == NUM_SAMPLES
