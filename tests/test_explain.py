@@ -152,6 +152,10 @@ def test_every_kind_of_cell_has_a_page(world, tmp_path, cell, bidirectional):
     assert ("there are no gates" in text) == (cell == "transformer")
     assert ("forget gate" in " ".join(re.findall(r"!\[(.*)\]", text))) == (cell == "cifg")
     assert any("backwards" in name for name in figures) == (bidirectional and cell != "transformer")
+    # Slices of both modalities are, by default, of the whole file: no emission is there before its end.
+    one_way = "where they are normalised by the whole file"
+    assert (one_way in " ".join(text.split())) == (not bidirectional and cell != "transformer")
+    assert "the past alone" not in text
 
 
 def test_a_file_in_which_nothing_is_read(world, tmp_path):
