@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for epoch in range(options.versions)
             ]
             pictures = [Picture(slices, "as it is", upright, limits)]
-            pictures += [Picture(each, f"{number}", upright, limits) for number, each in enumerate(versions, 1)]
-            rows.append(Row(name or sample_id, store.texts[place], pictures))
+            pictures += [Picture(each, f"version {number}", upright, limits) for number, each in enumerate(versions, 1)]
+            rows.append(Row(f"{sample_id}, {name}" if name else sample_id, store.texts[place], pictures))
     if not rows:
         raise GlyphoneError(f"params.yaml: {options.modality}.augment: all changes are 0, --each has none to show")
     write(output, f"Augmented samples of {options.modality}", augment.model_dump(mode="json"), rows)

@@ -55,7 +55,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Row:
-    """A title, a text and the pictures that belong to them."""
+    """A sample, or one change of it, its text and the pictures that belong to it."""
 
     title: str
     text: str
@@ -73,18 +73,22 @@ def write(path: Path, title: str, settings: Mapping[str, Any], rows: Sequence[Ro
 
 def _page(title: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
     parts = [
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>',
+        '<!doctype html><html lang="en"><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{html.escape(title)}</title>",
         f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>",
         f"<pre>{html.escape(json.dumps(dict(settings)))}</pre>",
     ]
     for row in rows:
-        parts.append(f"<section><h2>{html.escape(row.title)} <span>{html.escape(row.text)}</span></h2><div>")
+        title, text = html.escape(row.title), html.escape(row.text)
+        # Isolated, so that a text from right to left moves nothing that stands beside it.
+        parts.append(f"<section><h2><bdi>{title}</bdi> <span><bdi>{text}</bdi></span></h2><div>")
         for picture in row.pictures:
             data = base64.b64encode(_png(picture.image())).decode("ascii")
             caption = html.escape(picture.caption)
             parts.append(
-                f'<figure><img alt="{caption}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption>'
-                "</figure>"
+                f'<figure><img alt="{title}, {caption}: {text}" src="data:image/png;base64,{data}">'
+                f"<figcaption>{caption}</figcaption></figure>"
             )
         parts.append("</div></section>")
     return "\n".join([*parts, "</html>", ""])

@@ -112,14 +112,23 @@ def test_samples_are_drawn_by_the_seed(world: str) -> None:
         text = Path("params.yaml").read_text(encoding="utf-8")
         Path("params.yaml").write_text(re.sub(r"^seed: \d+", f"seed: {seed}", text, flags=re.M), encoding="utf-8")
         augmented.main([world, "-o", "a.html", "--samples", "2", "--versions", "1"])
-        drawn.append(tuple(re.findall(r"<h2>(\w+)", Path("a.html").read_text(encoding="utf-8"))))
+        drawn.append(tuple(re.findall(r"<h2><bdi>(\w+)", Path("a.html").read_text(encoding="utf-8"))))
     assert {len(each) for each in drawn} == {2} and len(set(drawn)) > 2
+
+
+def test_each_picture_is_told_from_the_others_without_eyes(world: str) -> None:
+    augmented.main([world, "-o", "a.html", "--each", "--ids", "s1", "s2", "--versions", "2"])
+    page = Path("a.html").read_text(encoding="utf-8")
+    told = re.findall(r'alt="([^"]*)"', page)
+    assert len(told) == len(set(told)) == len(pictures(page))
+    assert all(re.fullmatch(r"s([12]), \w+: [\d.]+, (as it is|version [12]): &lt;text&gt; \1", each) for each in told)
+    assert '<meta name="viewport"' in page and page.count("<bdi>&lt;text&gt; ") == len(told) / 3
 
 
 def test_empty_samples_are_left_out(world: str) -> None:
     augmented.main([world, "-o", "a.html", "--samples", "99", "--versions", "1"])
     page = Path("a.html").read_text(encoding="utf-8")
-    assert re.findall(r"<h2>(\w+)", page) == ["s0", "s1", "s2", "s3"]
+    assert re.findall(r"<h2><bdi>(\w+)", page) == ["s0", "s1", "s2", "s3"]
 
 
 @pytest.mark.parametrize(
