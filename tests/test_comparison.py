@@ -126,6 +126,20 @@ def test_a_known_improvement_is_found() -> None:
     assert "may be chance" in view(slight, 1).conclusion
 
 
+def test_a_tie_is_no_difference_that_may_be_chance() -> None:
+    samples = [
+        (f"g{each}", "a b c", "a b x" if each % 2 else "a b c", "a b c" if each % 2 else "a b x") for each in range(20)
+    ]
+    tied = view(compare(*runs_of(samples), num_samples=100), 1)
+    expected = "In words, characters and whole samples there is no difference: both make as many errors."
+    assert tied.conclusion == expected
+    samples[0] = ("g0", "a b c", "a b c", "a b xyz")
+    assert view(compare(*runs_of(samples), num_samples=100), 1).conclusion == (
+        "In characters the difference may be chance: the interval holds 0. "
+        "In words and whole samples there is no difference: both make as many errors."
+    )
+
+
 @given(better=st.integers(0, 60), worse=st.integers(0, 60))
 def test_the_sign_test_is_the_exact_binomial_one(better: int, worse: int) -> None:
     expected = binomtest(better, better + worse).pvalue if better + worse else 1.0

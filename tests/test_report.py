@@ -226,6 +226,8 @@ def test_an_empty_test_set_is_still_a_page(tmp_path: Path) -> None:
     build(tmp_path, "audio", [], num_epochs=0)
     page = Page(page_of(tmp_path))
     assert "No sample has an error." in page.text and "There is no test sample." in page.text
+    # Nothing to divide by: neither a line's ends without the line, nor a block without a score.
+    assert not [each for _, each in page.elements if each.get("class") in ("ends", "sclite")]
 
 
 def test_where_no_worst_samples_are_asked_for_errors_are_not_denied(world: Path) -> None:

@@ -169,6 +169,16 @@ def test_a_curve_over_epochs_marks_the_chosen_one() -> None:
 
 
 @few
+@given(first=st.integers(0, 50), num_epochs=st.integers(1, 60))
+def test_only_epochs_that_were_have_a_tick(first: int, num_epochs: int) -> None:
+    points = [(first + each, 0.5) for each in range(num_epochs)]
+    root = ElementTree.fromstring(str(line_chart("Error", [Curve("words", "first", points)], "epoch", "", None, True)))
+    ticks_across = [each for each in root.iter("text") if each.attrib["text-anchor"] == "middle" and each.text]
+    told = {int(each.text) for each in ticks_across if each.text.isdecimal()}
+    assert told and told <= {x for x, _ in points}
+
+
+@few
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40))
 def test_bars_are_as_high_as_their_counts(counts: list[int]) -> None:
     bars = [Bar(start, start + 1, count) for start, count in enumerate(counts)]

@@ -69,7 +69,8 @@ def line_chart(
     is_log = not is_percent and min(values) > 0 and max(values) > LOG_SPAN * min(values)
     y_ticks = log_ticks(min(values), max(values)) if is_log else ticks(min(0.0, *values), max(values))
     x_low, x_high = min(across), max(max(across), min(across) + 1)
-    x_ticks = [x for x in ticks(x_low, x_high, 6) if x_low <= x <= x_high and x == int(x)]
+    # Of a single epoch the axis goes on, and its text does not: there was no second one.
+    x_ticks = [x for x in ticks(x_low, x_high, 6) if x_low <= x <= max(across) and x == int(x)]
     plane = Plane((x_low, x_high), (y_ticks[0], y_ticks[-1]), is_log)
     parts = [
         draw_axes(

@@ -114,7 +114,9 @@ def conclusion(comparison: Comparison) -> str:
         units = [_unit(each) for each in comparison.measures if each.verdict == verdict]
         if units:
             said.append(phrase.format(listed(units)))
-    unclear = [_unit(each) for each in comparison.measures if each.verdict == "unclear" and each.difference]
+    open_ones = [each for each in comparison.measures if each.verdict == "unclear" and each.difference]
+    unclear = [_unit(each) for each in open_ones if each.errors[0] != each.errors[1]]
+    tied = [_unit(each) for each in open_ones if each.errors[0] == each.errors[1]]
     if not comparison.changed:
         return "Both runs read every sample alike."
     if not any(each.difference for each in comparison.measures):
@@ -122,6 +124,8 @@ def conclusion(comparison: Comparison) -> str:
     sentences = "; ".join(said) + "." if said else ""
     if unclear:
         sentences += f" In {listed(unclear)} the difference may be chance: the interval holds 0."
+    if tied:
+        sentences += f" In {listed(tied)} there is no difference: both make as many errors."
     return sentences.strip()
 
 
