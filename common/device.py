@@ -19,7 +19,7 @@ def choose_device(name: str, key: str) -> str:
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    # What is said to be float32 is: cuDNN would else round factors to ten bits (TF32), as far off as bfloat16's sums.
+    # What is said to be float32 is: cuDNN would else round factors to ten bits (TF32), and emissions be 1e-3 off.
     torch.backends.cudnn.allow_tf32 = False
     try:
         if torch.device(name).type not in DEVICE_TYPES:

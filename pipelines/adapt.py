@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, SampleError, run
-from pipelines.card_wording import counted
+from common.wording import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,8 +181,8 @@ def _step(adapted: "Adapted", settings: "AdaptationSettings", num_files: int, se
 def _note(step: dict[str, Any]) -> str:
     return f"""## Adapted
 
-These weights were then adapted to {counted(step["files"], "file")} without transcripts by self-training,
-{counted(len(step["rounds"]), "round")}. Error rates and confidences above are of the weights before it.
+These weights were then adapted to {plural(step["files"], "file")} without transcripts by self-training,
+{plural(len(step["rounds"]), "round")}. Error rates and confidences above are of the weights before it.
 """
 
 

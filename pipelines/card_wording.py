@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from common.markdown import code
+from common.wording import plural
 
 TASKS = {"audio": "automatic-speech-recognition", "ocr": "image-to-text"}
 UNITS = {"s": "seconds of sound", "px": "pixels of width"}
@@ -13,28 +14,23 @@ OTHER_DATA = (
 )
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 layer``, ``2 layers``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def network_of(settings: Mapping[str, Any]) -> str:
     """What stands between slices and labels, the first words of a sentence.
 
     Args:
         settings: section ``network``, as ``bundle.json`` has it.
     """
-    layers, units = counted(settings["num_layers"], "layer"), settings["num_hidden"]
+    layers, units = plural(settings["num_layers"], "layer"), settings["num_hidden"]
     both = settings["bidirectional"]
     if settings["cell"] == "transformer":  # as wide as both directions of a recurrent network together
-        width = counted(units * 2 if both else units, "unit")
+        width = plural(units * 2 if both else units, "unit")
         kind = f"a transformer of {layers} of {width}{'' if both else ', which sees the past alone'}"
     else:
         sides = "bidirectional" if both else "one-directional"
         each = " a direction" if both else ""
-        kind = f"a {sides} recurrent network of {layers} ({code(settings['cell'])}) of {counted(units, 'unit')}{each}"
+        kind = f"a {sides} recurrent network of {layers} ({code(settings['cell'])}) of {plural(units, 'unit')}{each}"
     convolutions = len(settings["convolutions"])
-    return f"{counted(convolutions, 'convolution')} and {kind}" if convolutions else kind.replace("a", "A", 1)
+    return f"{plural(convolutions, 'convolution')} and {kind}" if convolutions else kind.replace("a", "A", 1)
 
 
 def characters_of(alphabet: Sequence[str]) -> str:

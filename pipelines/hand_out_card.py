@@ -10,7 +10,8 @@ from common.files import to_json
 from common.markdown import code, plain, table
 from common.report.decoder import in_words
 from common.report.wording import level
-from pipelines.card_wording import TASKS, UNITS, characters_of, counted, network_of
+from common.wording import plural
+from pipelines.card_wording import TASKS, UNITS, characters_of, network_of
 from pipelines.hand_out_limits import limits, slices_of, written_of
 
 KINDS = {"audio": "speech", "ocr": "text images"}
@@ -46,12 +47,12 @@ def card(
     parts = [
         _front_matter(description, metrics, making.name),
         f"# {plain(making.name)}: a Glyphone recogniser of {kind}",
-        f"{network_of(description['network'])}, {counted(summary['num_parameters'], 'parameter')}, trained with CTC on "
-        f"{counted(summary['training_samples'], 'sample')} ({summary['training_units']:,.0f} "
+        f"{network_of(description['network'])}, {plural(summary['num_parameters'], 'parameter')}, trained with CTC on "
+        f"{plural(summary['training_samples'], 'sample')} ({summary['training_units']:,.0f} "
         f"{UNITS[description['unit']]}). {_characters(description['alphabet'], making.decoding)}",
         f"```sh\npython -m pipelines.transcribe {shlex.quote(making.file)} FILES…\n```",
         "## Figures",
-        f"Test split: {counted(metrics['samples'], 'sample')} of {counted(metrics['groups'], 'group')}. "
+        f"Test split: {plural(metrics['samples'], 'sample')} of {plural(metrics['groups'], 'group')}. "
         f"{_decoder(metrics, making.decoding)} {_interval(metrics['interval'])}",
         _figures(metrics),
         "Slices of the test split:",
@@ -115,7 +116,7 @@ def _front_matter(description: Mapping[str, Any], metrics: Mapping[str, Any], na
 
 def _characters(alphabet: Sequence[str], decoding: DecodingSettings) -> str:
     written = written_of(alphabet, decoding)
-    number = counted(len(alphabet), "character")
+    number = plural(len(alphabet), "character")
     if len(written) < len(alphabet):
         number = f"{len(written):,} of the {number} that it has learnt"
     return f"It writes {number}: {characters_of(written)}"
@@ -198,9 +199,9 @@ def _making(description: Mapping[str, Any], training: Mapping[str, Any], making:
         *_pretraining(training),
         (
             "training",
-            f"{counted(summary['epochs'], 'epoch')} in {_minutes(training['seconds'])} on {plain(training['device'])}, "
+            f"{plural(summary['epochs'], 'epoch')} in {_minutes(training['seconds'])} on {plain(training['device'])}, "
             f"threads: {training['num_threads']}, {plain(summary['precision'])}; kept: epoch {summary['best_epoch']}, "
-            f"the best on {counted(summary['validation_samples'], 'validation sample')}",
+            f"the best on {plural(summary['validation_samples'], 'validation sample')}",
         ),
         *_adaptations(summary),
         ("parameters", f"{summary['num_parameters']:,}"),
@@ -217,9 +218,9 @@ def _pretraining(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """A row where the training started from weights of a pretraining."""
     if "pretraining_seconds" in training:
         told = {
-            "pretraining_epochs": lambda value: counted(value, "epoch"),
+            "pretraining_epochs": lambda value: plural(value, "epoch"),
             "pretraining_seconds": _minutes,
-            "pretraining_samples": lambda value: f"{counted(value, 'sample')} made for it",
+            "pretraining_samples": lambda value: f"{plural(value, 'sample')} made for it",
             "pretraining_best_epoch": lambda value: f"kept: epoch {value}",
         }
         yield "pre-training", ", ".join(say(training[key]) for key, say in told.items() if key in training)
@@ -227,7 +228,7 @@ def _pretraining(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _adaptations(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for each in summary.get("adaptations", ()):
-        files, rounds = counted(each["files"], "file"), counted(len(each["rounds"]), "round")
+        files, rounds = plural(each["files"], "file"), plural(len(each["rounds"]), "round")
         yield "adaptation", f"to {files} without transcripts, {rounds}; the figures are of the weights after it"
 
 

@@ -50,6 +50,7 @@ def unlisted(root: Path, names: Iterable[str]) -> Iterator[str]:
 
 
 def _is_listed(path: Path, root: Path) -> bool:
+    """Whether ``listing`` comes to it. A step up (..) counts as hidden by its name, so it need not be resolved."""
     if not path.is_relative_to(root):
         return False
     steps = [path, *path.parents][: len(path.parts) - len(root.parts)]

@@ -16,7 +16,8 @@ from common.store import StoreMetadata
 from common.training.footprint import GIB
 from common.training.loop import Trained
 from common.training.samples import Samples
-from pipelines.card_wording import OTHER_DATA, TASKS, UNITS, characters_of, counted, network_of
+from common.wording import plural
+from pipelines.card_wording import OTHER_DATA, TASKS, UNITS, characters_of, network_of
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_wer", "validation_cer", "learning_rate")
 
@@ -119,12 +120,12 @@ metrics: [wer, cer]
 # Glyphone recogniser: {description["modality"]}
 
 {network_of(network.model_dump())}, with CTC, which turns slices into text,
-{counted(summary["num_parameters"], "parameter")}, {counted(len(description["alphabet"]), "character")}:
+{plural(summary["num_parameters"], "parameter")}, {plural(len(description["alphabet"]), "character")}:
 {characters_of(description["alphabet"])}
 
-Trained on {counted(summary["training_samples"], "sample")} ({extent}), {counted(summary["epochs"], "epoch")}.
+Trained on {plural(summary["training_samples"], "sample")} ({extent}), {plural(summary["epochs"], "epoch")}.
 The weights are those of epoch {summary["best_epoch"]}, the best on
-{counted(summary["validation_samples"], "validation sample")}: word error rate {summary["validation_wer"]:.4f},
+{plural(summary["validation_samples"], "validation sample")}: word error rate {summary["validation_wer"]:.4f},
 character error rate {summary["validation_cer"]:.4f} (greedy decoding).
 
 {table([("corpus", "samples", "licence of the data"), *rows])}
@@ -140,6 +141,6 @@ def _origin(summary: dict[str, Any]) -> str:
     if not origin:
         return ""
     corpora = ", ".join(
-        f"{plain(name)} ({counted(each['samples'], 'sample')})" for name, each in sorted(origin["corpora"].items())
+        f"{plain(name)} ({plural(each['samples'], 'sample')})" for name, each in sorted(origin["corpora"].items())
     )
     return f"It started from the weights of an earlier model, trained on {corpora}.\n"

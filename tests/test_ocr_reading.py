@@ -2,48 +2,19 @@
 
 import io
 import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from common.errors import SampleError
 from common.samples import REASONS
 from ocr import reading
-from ocr.header import MAX_PIXELS
 from ocr.reading import read
-
-
-def picture(height=20, width=40):
-    """RGB picture with a grey ramp and a dark block: nothing about it is symmetric."""
-    values = np.tile(np.linspace(120, 250, width).astype(np.uint8), (height, 1))
-    values[2 : height // 2, 3 : width // 3] = 10
-    return Image.fromarray(values).convert("RGB")
-
-
-def save(path, image, **options):
-    image.save(path, **options)
-    return path
-
-
-def chunk(kind, content):
-    """Of a PNG."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def reason(path, **arguments):
-    with pytest.raises(SampleError) as caught:
-        read(path, **arguments)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-    assert caught.value.code in REASONS
-    return caught.value.code
-
-
-GREY = np.asarray(picture().convert("L"))
+from tests.pictures import GREY, picture, reason, save
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.gif", "a.jpg", "a.webp", "a.ppm", "ünï.png"])
@@ -139,64 +110,6 @@ def test_cmyk(tmp_path):
     assert np.abs(read(path).astype(int) - GREY).mean() < 4
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_white(tmp_path, mode):
-    image = picture().convert(mode)
-    image.putalpha(Image.fromarray(np.where(GREY == 10, 255, 0).astype(np.uint8)))
-    expected = np.where(GREY == 10, 10, 255)
-    assert (read(save(tmp_path / "a.png", image)) == expected).all()
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
-@pytest.mark.parametrize("ink", [0, 1])
-def test_a_grey_that_a_png_calls_transparent_is_white(tmp_path, bits, ink):
-    """tRNS of colour type 0: one value, of as many bits as the samples."""
-    hidden = (1 << bits) - 1 if ink == 0 else 0
-    shown = 0 if ink == 0 else 1
-    samples = np.where(GREY == 10, shown, hidden).astype(np.uint32)
-    rows = [
-        b"\0" + np.packbits((row[:, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8).ravel()).tobytes()
-        for row in samples
-    ]
-    content = chunk(b"IHDR", struct.pack(">IIBBBBB", GREY.shape[1], GREY.shape[0], bits, 0, 0, 0, 0))
-    content += chunk(b"tRNS", struct.pack(">H", hidden)) + chunk(b"IDAT", zlib.compress(b"".join(rows)))
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content + chunk(b"IEND", b""))
-    result = read(tmp_path / "a.png")
-    if bits == 1 and ink == 1:  # white on transparent: on black
-        assert (result == np.where(GREY == 10, 255, 0)).all()
-    else:
-        assert (result[GREY != 10] == 255).all() and (result[GREY == 10] < 100).all()
-
-
-def test_what_fills_a_pixel_up_is_no_transparency(tmp_path):
-    """32 bits of BMP with masks of colours alone, and TIFF whose fourth sample is called unspecified: zeros there."""
-    height, width = GREY.shape
-    pixels = np.dstack([GREY, GREY, GREY, np.zeros_like(GREY)])
-    masks = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
-    info = struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 32, 3, pixels.size, 2835, 2835, 0, 0)
-    start = 14 + len(info) + len(masks)
-    bmp = b"BM" + struct.pack("<IHHI", start + pixels.size, 0, 0, start) + info + masks + pixels.tobytes()
-    (tmp_path / "a.bmp").write_bytes(bmp)
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    tags[338] = 0  # ExtraSamples: unspecified
-    Image.fromarray(pixels[..., :3]).convert("RGBX").save(tmp_path / "a.tif", tiffinfo=tags)
-    for name in ("a.bmp", "a.tif"):
-        assert np.abs(read(tmp_path / name).astype(int) - GREY).max() <= 1, name
-
-
-@pytest.mark.parametrize("name", ["a.tif", "a.bmp", "a.pgm", "a.png"])
-@pytest.mark.parametrize("size", [(1, 1_100_000), (1_100_000, 1)])
-def test_longer_sides_than_opencv_takes_are_refused(tmp_path, name, size):
-    assert reason(save(tmp_path / name, Image.new("L", size))) == "over_limit"
-
-
-def test_white_letters_on_transparent_ground_stay_visible(tmp_path):
-    image = Image.new("RGBA", (40, 20), (255, 255, 255, 0))
-    image.paste((255, 255, 255, 255), (5, 5, 15, 15))
-    result = read(save(tmp_path / "a.png", image))
-    assert result[8, 8] == 255 and result[0, 0] == 0
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("name", "alpha"), [("a.jpg", False), ("a.png", False), ("a.png", True), ("a.tif", False)])
 def test_exif_orientation(tmp_path, orientation, name, alpha):
@@ -211,124 +124,6 @@ def test_exif_orientation(tmp_path, orientation, name, alpha):
     result = read(path)
     assert result.shape == GREY.shape
     assert np.abs(result.astype(int) - GREY).mean() < 4
-
-
-@settings(max_examples=30)
-@given(
-    name=st.sampled_from(["GIF", "WEBP", "PNG", "TIFF"]),
-    shades=st.lists(st.integers(0, 255), max_size=5, unique=True),
-    data=st.data(),
-)
-def test_further_pages_and_frames_are_told(tmp_path_factory, name, shades, data):
-    """A file is read where it is one picture, and else rejected with their number."""
-    others = [
-        Image.new("RGB", (data.draw(st.integers(1, 40)), 20) if name == "TIFF" else (40, 20), (shade,) * 3)
-        for shade in shades
-    ]
-    path = tmp_path_factory.mktemp("several") / "a"
-    picture().save(path, name, save_all=True, append_images=others, lossless=True)
-    if not others:
-        assert np.abs(read(path).astype(int) - GREY).max() <= 12
-        return
-    with pytest.raises(SampleError, match=f": {1 + len(others)} pages or frames in one {name}, allowed is one a file"):
-        read(path)
-    assert reason(path, box=(0, 0, 5, 5)) == "several_pictures"
-
-
-def tiff_of(path, pictures):
-    """A TIFF of pictures with their tags."""
-    file = io.BytesIO()
-    with TiffImagePlugin.AppendingTiffWriter(file, True) as writer:
-        for image, tags in pictures:
-            image.save(writer, "TIFF", tiffinfo=tags)
-            writer.newFrame()
-    path.write_bytes(file.getvalue())
-    return path
-
-
-@given(kinds=st.lists(st.sampled_from([{254: 1}, {254: 4}, {254: 5}, {255: 2}, {254: 2}, {254: 0}, {255: 3}, {}])))
-def test_smaller_versions_and_masks_are_no_pages(tmp_path_factory, kinds):
-    others = [(picture(10, 20), tags) for tags in kinds]
-    path = tiff_of(tmp_path_factory.mktemp("pyramid") / "a.tif", [(picture(), {}), *others])
-    num_pages = 1 + sum(tags in ({254: 2}, {254: 0}, {255: 3}, {}) for tags in kinds)
-    if num_pages == 1:
-        assert (read(path) == GREY).all()
-    else:
-        with pytest.raises(SampleError, match=f": {num_pages} pages or frames"):
-            read(path)
-
-
-def test_a_preview_before_its_picture_is_not_read_for_it(tmp_path):
-    assert reason(tiff_of(tmp_path / "a.tif", [(picture(5, 10), {254: 1}), (picture(), {})])) == "several_pictures"
-
-
-def test_what_a_camera_puts_behind_a_jpeg_is_no_page(tmp_path):
-    path = tmp_path / "a.jpg"
-    picture().save(path, "MPO", save_all=True, append_images=[picture(10, 20)], quality=100)
-    assert np.abs(read(path).astype(int) - GREY).mean() < 4
-
-
-def netpbm(kind, samples, white):
-    """A file of kind 1 to 6 of samples [H, W] or [H, W, 3]; bitmaps of 0 and 1, where 1 is black."""
-    height, width = samples.shape[:2]
-    head = f"P{kind} # made\n{width} {height}\n" + ("" if kind in (1, 4) else f"{white}\n")
-    if kind < 4:
-        return head.encode() + b" # a comment\n".join(b"%d" % value for value in samples.ravel()) + b"\n"
-    packed = np.packbits(samples, axis=1) if kind == 4 else samples.astype(np.uint8 if white < 256 else ">u2")
-    return head.encode() + packed.tobytes()
-
-
-WHITES = st.sampled_from([1, 15, 100, 254, 255, 256, 1000, 4095, 65534]) | st.integers(1, 65534)
-
-
-@given(kind=st.integers(1, 6), white=WHITES, shares=st.lists(st.floats(0, 1), min_size=1, max_size=9))
-def test_a_pnm_is_as_bright_as_its_header_says(tmp_path_factory, kind, white, shares):
-    white = 1 if kind in (1, 4) else white
-    row = np.round(np.array(shares) * white).astype(int)
-    samples = np.dstack([[row, row]] * 3).reshape(2, len(shares), 3) if kind in (3, 6) else np.array([row, row])
-    path = tmp_path_factory.mktemp("pnm") / "a.pnm"
-    path.write_bytes(netpbm(kind, samples, white))
-    expected = 255 * (1 - row if kind in (1, 4) else row / white)
-    assert np.abs(read(path) - np.array([expected, expected])).max() <= 0.5
-
-
-def test_colours_of_a_pnm_and_values_beyond_its_white(tmp_path):
-    colours = np.array([[[200, 0, 0], [0, 200, 0], [0, 0, 200]]])
-    for kind in (3, 6):
-        (tmp_path / "a.ppm").write_bytes(netpbm(kind, colours, 200))
-        assert read(tmp_path / "a.ppm").tolist() == [[76, 150, 29]]
-    (tmp_path / "a.pgm").write_bytes(netpbm(5, np.array([[9, 200, 100]]), 100))
-    assert read(tmp_path / "a.pgm").tolist() == [[23, 255, 255]]
-
-
-def test_a_pnm_of_16_bits_is_as_bright_as_a_png_of_them(tmp_path):
-    """Programs that write what cameras give call 65535 white, whatever the camera fills."""
-    cv2.imwrite(str(tmp_path / "a.png"), np.array([[1023, 100]], np.uint16))
-    (tmp_path / "a.pgm").write_bytes(netpbm(5, np.array([[1023, 100]]), 65535))
-    assert (read(tmp_path / "a.pgm") == read(tmp_path / "a.png")).all()
-
-
-@given(
-    kinds=st.lists(st.integers(1, 3), min_size=1, max_size=4) | st.lists(st.integers(4, 6), min_size=1, max_size=4),
-    white=st.sampled_from([15, 255, 1000]),
-)
-def test_pnm_one_behind_the_other_are_told(tmp_path_factory, kinds, white):
-    parts = [netpbm(kind, np.ones((3, 9, 3) if kind in (3, 6) else (3, 9), int), white) for kind in kinds]
-    path = tmp_path_factory.mktemp("pnm") / "a.pnm"
-    path.write_bytes(b"".join(parts) + b"\n")
-    if len(kinds) == 1:
-        assert read(path).shape == (3, 9)
-    else:
-        with pytest.raises(SampleError, match=f": {len(kinds)} pages or frames in one PPM, allowed is one a file"):
-            read(path)
-
-
-@given(kind=st.sampled_from([2, 3, 5, 6]), white=st.sampled_from([15, 255, 1000]), share=st.floats(0.3, 0.9))
-def test_a_truncated_pnm_is_refused(tmp_path_factory, kind, white, share):
-    content = netpbm(kind, np.ones((8, 9, 3) if kind in (3, 6) else (8, 9), int), white)
-    path = tmp_path_factory.mktemp("pnm") / "a.pnm"
-    path.write_bytes(content[: int(len(content) * share)])
-    assert reason(path) == "unreadable"
 
 
 @pytest.mark.parametrize("bits", [2, 4])
@@ -411,15 +206,6 @@ def test_truncated(tmp_path, name, share):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     assert reason(path) == "unreadable"
-
-
-def test_decompression_bomb_is_refused_by_its_header(tmp_path):
-    for side in (8000, 60000, 2**31 - 1):
-        header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-        content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
-        (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
-        assert side * side > MAX_PIXELS
-        assert reason(tmp_path / "bomb.png") == "over_limit"
 
 
 @settings(max_examples=80)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from common.errors import GlyphoneError, SettingsError
 from pipelines import recipe
@@ -18,29 +17,6 @@ from pipelines.modalities import MODULES
 from pipelines.recipe import main, merge
 from pipelines.settings import load, read
 from tests.toy.workspace import rows, write_corpus
-
-ROOT = Path(__file__).parent.parent
-# What a recipe with pre-training changes of training behind it.
-PRETRAINED: dict[str, dict] = {
-    "an4_pretrained": {},
-    "iiit5k_pretrained": {"epochs": 24, "consistency": 0.2},
-    "arabic_pretrained": {},
-    "fraktur_pretrained": {"epochs": 36, "consistency": 0.2},
-}
-NAMES = (
-    "default",
-    "an4",
-    "arabic",
-    "fsdd",
-    "fsdd_official",
-    "iiit5k",
-    "fraktur",
-    "librispeech",
-    "lines",
-    "speech",
-    "uw3",
-    *PRETRAINED,
-)
 
 
 @pytest.fixture
@@ -258,59 +234,11 @@ def test_wrong_settings_are_not_written(workspace: Path) -> None:
     assert not Path("params.yaml").exists()
 
 
-def test_a_table_of_the_repository_counts_in_the_listing(workspace: Path) -> None:
-    folder = workspace.parent / "corpus"
-    folder.mkdir()
-    (folder / "a.wav").write_bytes(b"1")
-    tree = {"modalities": ["audio"], "audio": {"corpora": [{"reader": "manifest", "root": str(folder)}]}}
-    entry = tree["audio"]["corpora"][0]
-    entry["manifest"] = "recipes/words.tsv"
-    seen = []
-    for text in ("path\ttext\n", "path\ttext\na.wav\thello\n"):
-        Path("recipes/words.tsv").write_text(text, "utf-8")
-        recipe.fill_listings(tree, download=False)
-        seen.append(entry["listing"])
-    assert seen[0] != seen[1] and all(each.startswith(listing(folder) + "+") for each in seen)
-
-
-@pytest.mark.parametrize("key", ["manifest", "list", "train", "test"])
-@pytest.mark.parametrize("place", ["../lists/x", "{outside}/x", ".hidden/x", "link/x", "folder/x", "linked file"])
-def test_what_settings_name_counts_wherever_it_lies(workspace: Path, key: str, place: str) -> None:
-    folder, outside = workspace.parent / "corpus", workspace.parent / "lists"
-    for each in (outside, folder / ".hidden", folder / "folder"):
-        each.mkdir(parents=True)
-    (folder / "link").symlink_to(outside)
-    (folder / "linked file").symlink_to(outside / "y")
-    name = place.format(outside=outside)
-    entry = {"reader": "manifest", "root": str(folder), key: [name] if key == "train" else name}
-    seen = []
-    for text in ("path\ttext\na.wav\thello\n", "path\ttext\na.wav\tworld\n"):
-        (folder / name).write_text(text, "utf-8")
-        recipe.fill_listings({"modalities": ["audio"], "audio": {"corpora": [entry]}}, download=False)
-        seen.append(entry["listing"])
-    assert seen[0] != seen[1]
-    assert ("+" in seen[0]) == (place not in ("folder/x", "linked file"))
-
-
 def test_data_folder_of_the_environment_comes_first(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_corpus(workspace.parent / "data" / "corpus", rows(5, 1))
     monkeypatch.setenv("GLYPHONE_DATA", str(workspace.parent / "data"))
     main(["mine"])
     assert params()["toy"]["corpora"][0]["listing"] == listing(workspace.parent / "data" / "corpus")
-
-
-def test_listing_sees_names_sizes_and_texts(tmp_path: Path) -> None:
-    def write(name: str, content: bytes) -> str:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
-        return listing(tmp_path)
-
-    seen = [listing(tmp_path), write("a/x.wav", b"123"), write("a/x.txt", b"hello"), write("text", b"x 1")]
-    seen += [write("a/x.txt", b"hallo"), write("text", b"x 2"), write("a/x.wav", b"1234"), write("b.png", b"")]
-    assert len(set(seen)) == len(seen)
-    # A recording counts by its size: 100,000 of them are not read through for each run.
-    assert write("a/x.wav", b"4321") == seen[-1]
-    assert write(".hidden", b"1") == seen[-1]
 
 
 maps = st.recursive(
@@ -338,44 +266,8 @@ def test_merge(base: dict, override: dict) -> None:
     assert again == merged
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_recipes_of_the_repository(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every recipe fits the settings; the roots need not be there for that."""
-    monkeypatch.chdir(ROOT)
-    assert len((ROOT / "recipes" / f"{name}.yaml").read_text("utf-8").splitlines()) <= 100
-    tree = recipe.compose(name)
-    for key, _, entry in recipe.folders_needed(tree):
-        assert key
-        entry["root"] = str(tmp_path)
-    recipe.fill_listings(tree, download=False)
-    recipe.write_params(tree, tmp_path / "params.yaml")
-    for modality in tree["modalities"]:
-        assert read(modality, "corpora", path=tmp_path / "params.yaml").corpora
-
-
-@pytest.mark.parametrize("name", PRETRAINED)
-def test_a_recipe_over_another_differs_from_it_by_what_it_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    tree, base = recipe.compose(name), recipe.compose(name.removesuffix("_pretrained"))
-    assert recipe.BASE not in tree and tree["recipe"] == name
-    (modality,) = tree["modalities"]
-    chosen, off = (each[modality].pop("pretraining") for each in (tree, base))
-    assert chosen["stream"]["samples"] > 0 and off == {"stream": {"samples": 0}}
-    merge(base[modality], {"training": PRETRAINED[name]})
-    assert tree[modality] == base[modality]
-
-
 def test_a_recipe_over_itself_is_refused(workspace: Path) -> None:
     (workspace / "recipes" / "round.yaml").write_text("extends: about\n")
     (workspace / "recipes" / "about.yaml").write_text("extends: round\n")
     with pytest.raises(GlyphoneError, match="extends: 'round': allowed: the name of another recipe"):
         recipe.compose("round")
-
-
-def test_params_have_every_section_that_a_stage_of_dvc_names() -> None:
-    """DVC refuses a stage whose section is missing, also where all of its settings have defaults."""
-    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"].values()
-    params = load(ROOT / "params.yaml")
-    for each in {key for stage in stages for key in stage["params"] if key.startswith("${item.modality}.")}:
-        for name in params["modalities"]:
-            assert each.removeprefix("${item.modality}.") in params[name], (name, each)

@@ -121,8 +121,9 @@ def compare(first: Run, second: Run, *, num_samples: int = 1000, confidence: flo
     """
     pairs = pairs_of(first, second)
     # A sample without a group is one of its own, unless no sample has one: then samples are drawn.
-    alone = "sample" if any(pair.group for pair in pairs) else ""
-    groups = [f"group {pair.group}" if pair.group else alone and f"{alone} {pair.id}" for pair in pairs]
+    groups = [f"group {pair.group}" if pair.group else f"sample {pair.id}" for pair in pairs]
+    if not any(pair.group for pair in pairs):
+        groups = [""] * len(pairs)
     words = [_errors(pair, count_words) for pair in pairs]
     characters = [_errors(pair, count_characters) for pair in pairs]
     whole = [(int(pair.first != pair.reference), int(pair.second != pair.reference), 1) for pair in pairs]

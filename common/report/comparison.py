@@ -9,7 +9,8 @@ from markupsafe import Markup
 from common.comparison.compare import CHANGES, Change, Changed, Comparison, Measure
 from common.report.charts import interval_bar
 from common.report.differences import Piece, difference
-from common.report.wording import caution, count, decimals_of, level, listed, percent, plural, points
+from common.report.wording import caution, decimals_of, level, percent, points
+from common.wording import count, listed, plural
 
 NAMES = {"words": "Word error rate", "characters": "Character error rate", "samples": "Samples not exactly right"}
 CHANGE_TITLES: dict[Change, str] = {

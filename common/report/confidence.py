@@ -5,7 +5,8 @@ from typing import Any
 
 from common.report.charts import Curve, reliability
 from common.report.content import Chart
-from common.report.wording import percent, plural
+from common.report.wording import percent
+from common.wording import plural
 
 BEFORE, AFTER = "before", "calibrated"
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.report.wording import plural, short
+from common.report.wording import short
+from common.wording import plural
 
 UNITS = {"word": "word", "char": "character"}
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from common.report.decoder import in_words
 from common.report.sources import Sources
-from common.report.wording import count, duration, plural, short
+from common.report.wording import duration, short
+from common.wording import count, plural
 
 MAX_NAMED = 3  # corpora; more are counted
 

@@ -18,8 +18,9 @@ from common.report.content import Chart, Content, Figure, RejectionGroup
 from common.report.facts import facts
 from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name, without_interval
 from common.report.sources import Sources
-from common.report.wording import caution, count, level, percent, plural, short
+from common.report.wording import caution, level, percent, short
 from common.samples import REASONS, SPLITS, Rejection
+from common.wording import count, plural
 
 NAMES = {"audio": "speech", "ocr": "text images"}
 RECOGNISERS = {"audio": "Speech recogniser", "ocr": "Text image recogniser"}

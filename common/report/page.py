@@ -11,6 +11,7 @@ from common.edits import visible
 from common.report import wording
 from common.report.comparison import ComparisonView
 from common.report.content import Content
+from common.wording import count, plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -43,7 +44,7 @@ def render_comparison(view: ComparisonView) -> str:
 def _environment() -> Environment:
     environment = pages.environment(TEMPLATES, autoescape=True)
     environment.filters.update(
-        visible=visible, percent=wording.percent, number=wording.count, duration=wording.duration, short=wording.short
+        visible=visible, percent=wording.percent, number=count, duration=wording.duration, short=wording.short
     )
-    environment.globals["plural"] = wording.plural
+    environment.globals["plural"] = plural
     return environment

@@ -11,7 +11,7 @@ from common.edits import Counts, align, confusions, words
 from common.modality import generator
 from common.report.content import Confusion, Missed, Shown
 from common.report.differences import difference
-from common.report.wording import count
+from common.wording import count
 
 NUM_RANDOM = 8  # samples drawn at random beside the worst ones
 MAX_TABLE_ROWS = 2000  # about 1 kB each

@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from common.report.charts import interval_bar, value_bar
 from common.report.content import Figure, Slice, SliceTable
-from common.report.wording import count, decimals_of, listed, percent, plural, short
+from common.report.wording import decimals_of, percent, short
+from common.wording import count, listed, plural
 
 MAX_GROUPS = 20  # rows of the table of groups; beyond, the ten highest and the ten lowest
 ERROR_LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # right ends of the lines that intervals are drawn on

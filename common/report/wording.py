@@ -1,9 +1,9 @@
 """Numbers as people read them: percent with honest digits, durations, sizes."""
 
 import math
-from collections.abc import Sequence
 
-NO_VALUE = "–"
+from common.wording import NO_VALUE, plural
+
 FEW_DRAWN = 10  # with fewer, a bootstrap knows little of how what it draws differs
 
 
@@ -46,23 +46,6 @@ def points(difference: float | None, decimals: int = 1) -> str:
     if float(text) == 0:
         return text.removeprefix("-")
     return f"\u2212{text[1:]}" if text.startswith("-") else f"+{text}"
-
-
-def count(number: float | None) -> str:
-    """``12345`` → ``12,345``."""
-    if number is None:
-        return NO_VALUE
-    return f"{number:,.0f}"
-
-
-def plural(number: int, one: str, many: str = "") -> str:
-    """``1 sample``, ``2 samples``."""
-    return f"{count(number)} {one if number == 1 else many or one + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def caution(number: int, drawn: str, with_p_values: bool = False) -> list[str]:
