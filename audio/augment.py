@@ -8,6 +8,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from audio.recorder import recorded
+
 EQUALISER_TERMS = 4
 VOICE_SHARE = 4  # of the features: the lowest quarter, up to some 600 Hz, where voice is and fricatives are not
 VOICE_DEPTHS = (1.0, 2.5)
@@ -22,6 +24,10 @@ class AugmentSettings(BaseModel):
     # Fields that say how a change is done, not whether.
     HOW: ClassVar[frozenset[str]] = frozenset({"time_mask_slices", "time_mask_share", "frequency_mask_share"})
 
+    # Recorder: with this probability another one is taken, whose own noise is 15 to 50 dB below the loudest slice, of a
+    # random colour, and which cuts off both ends where they are quieter than the loudest slice by 12 to 35 dB. For
+    # slices.normalise: spectrum alone.
+    recorder: float = Field(0.0, ge=0, le=1)
     # Cut: up to this share of the slices at each end, where a recorder set in late or an editor trimmed too much.
     edge_cut: float = Field(0.0, ge=0, le=0.3)
     # Cut to the voice: at each end, with this probability, what stands before or behind the voiced part is cut off, as
@@ -65,11 +71,14 @@ def augment(
     """Changed slices float32 [T', F] of slices float32 [T, F], which stay as they are.
 
     T' = round(T / factor) without a cut, at least 1; 0 where T is. A fresh generator of the same seed gives the same
-    result. Cut, tempo and warp are drawn from it, all behind them from ``surface`` where that is given. What
-    ``time_warp`` draws comes from a child of the generator, so all other changes are what they are without it.
+    result. Recorder, cut, tempo and warp are drawn from it, all behind them from ``surface`` where that is given. What
+    ``recorder``, ``voice_cut`` and ``time_warp`` draw comes from children of the generator, so what all others draw
+    is the same with them and without.
     """
     if not len(slices):
         return slices.astype(np.float32)
+    if settings.recorder:
+        slices = _by_recorder(slices, settings.recorder, generator.spawn(1)[0])
     changed = _cut(slices, settings.edge_cut, generator)
     if settings.voice_cut:
         changed = _cut_to_voice(changed, settings.voice_cut, generator.spawn(1)[0])
@@ -83,6 +92,10 @@ def augment(
     _mask_time(changed, settings, generator)
     _mask_frequency(changed, settings, generator)
     return changed
+
+
+def _by_recorder(slices: np.ndarray, probability: float, generator: np.random.Generator) -> np.ndarray:
+    return recorded(slices, generator) if generator.random() < probability else slices
 
 
 def _cut(slices: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:

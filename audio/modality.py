@@ -24,7 +24,7 @@ SHORT_S = 0.1
 CLIPPED_SHARE = 1e-3
 OFFSET_SHARE = 0.3
 # Changes that take neighbouring features for neighbouring frequencies.
-OF_FREQUENCIES = ("voice_cut", "vocal_tract_change", "equaliser", "gain", "tilt", "num_frequency_masks")
+OF_FREQUENCIES = ("recorder", "voice_cut", "vocal_tract_change", "equaliser", "gain", "tilt", "num_frequency_masks")
 
 
 def load(sample: Sample, root: Path) -> Sound:
@@ -81,11 +81,14 @@ def _decibel(amplitude: float) -> float:
 def mistakes(front: SliceSettings, chosen: AugmentSettings) -> Iterator[str]:
     """What slices cannot be changed by.
 
-    A cepstral coefficient is of the whole spectrum, and normalised ones cannot be turned into spectra again.
+    A cepstral coefficient is of the whole spectrum, and normalised ones cannot be turned into spectra again. Where each
+    feature is normalised by itself, noise has no level.
     """
     if front.kind == "mfcc" and (on := [name for name in OF_FREQUENCIES if getattr(chosen, name)]):
         values = ", ".join(f"{name}: {getattr(chosen, name):g}" for name in on)
         yield f"{values}: with slices.kind: mfcc only 0, since its features are no frequencies"
+    elif chosen.recorder and front.normalise != "spectrum":
+        yield f"recorder: {chosen.recorder:g}: with slices.normalise: {front.normalise} only 0; spectrum is needed"
 
 
 def digest(sound: Sound) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import scipy.signal
 
+from audio.accents import accented
 from audio.acoustics import band_limited, clipped, noise, reverberated, through_microphone, with_noise
-from audio.conditions import VARIED, Condition, condition, varied
+from audio.conditions import ACCENT, VARIED, Condition, condition, varied
 from audio.reading import Sound
 from audio.spoken import unspoken
 from common.errors import SampleError
@@ -40,15 +41,15 @@ LETTERS = {
 def synthesise(sample: Sample) -> Sound:
     """The recording of a sample whose path is ``synthesis:<seed>:<condition>``, at 16 kHz; with ``:cut``, no margins.
 
-    The same path, id and text give the same sound.
+    A condition may end in ``+accent``: it is spoken in a foreign one. The same path, id and text give the same sound.
 
     Raises:
         SampleError: the path is not of this form, the condition is unknown, or the text can't be spoken.
     """
-    seed, name, cut = _parsed(sample.path)
+    seed, name, accent, cut = _parsed(sample.path)
     random = generator(seed, f"synthesis {name}", sample.id)
     chosen = varied(random) if name == VARIED else condition(name)
-    spoken = _spoken(sample, chosen, random)
+    spoken = _spoken(sample, chosen, random, generator(seed, "accent", sample.id) if accent else None)
     before, after = (np.zeros(round(random.uniform(*MARGIN_S) * RATE_HZ), np.float32) for _ in range(2))
     waveform = spoken if cut else np.concatenate([before, spoken, after])
     waveform = reverberated(waveform, RATE_HZ, random.uniform(*chosen.reverberation_s), random)
@@ -64,15 +65,18 @@ def synthesise(sample: Sample) -> Sound:
     return Sound((waveform * (level / np.abs(waveform).max())).astype(np.float32), RATE_HZ)
 
 
-def _parsed(path: str) -> tuple[int, str, bool]:
-    """Seed, condition, and whether silence is cut off at both ends."""
-    match = re.fullmatch(rf"{SYNTHESIS}(\d+):([^:]*)(:cut)?", path)
+def _parsed(path: str) -> tuple[int, str, bool, bool]:
+    """Seed, condition, whether there is an accent, and whether silence is cut off at both ends."""
+    match = re.fullmatch(rf"{SYNTHESIS}(\d+):([^:+]*)({re.escape(ACCENT)})?(:cut)?", path)
     if not match:
-        raise SampleError("unreadable", f"{path!r}: a generated sample's path is {SYNTHESIS}SEED:CONDITION[:cut]")
-    return int(match[1]), match[2], bool(match[3])
+        form = f"{SYNTHESIS}SEED:CONDITION[{ACCENT}][:cut]"
+        raise SampleError("unreadable", f"{path!r}: a generated sample's path is {form}")
+    return int(match[1]), match[2], bool(match[3]), bool(match[4])
 
 
-def _spoken(sample: Sample, chosen: Condition, random: np.random.Generator) -> np.ndarray:
+def _spoken(
+    sample: Sample, chosen: Condition, random: np.random.Generator, accent: np.random.Generator | None
+) -> np.ndarray:
     """The bare voice, float32 [N] at RATE_HZ."""
     from hibari import dsp
 
@@ -83,7 +87,10 @@ def _spoken(sample: Sample, chosen: Condition, random: np.random.Generator) -> n
             "the usual signs and the digits 0 to 9",
         )
     voice = _voice(os.getpid())
-    ids = [each for phonemes in voice.phonemize(_pronounced(sample.text)) for each in voice.ids(phonemes)[1:-1]]
+    sentences = voice.phonemize(_pronounced(sample.text))
+    if accent is not None:
+        sentences = accented(sentences, accent)
+    ids = [each for phonemes in sentences for each in voice.ids(phonemes)[1:-1]]
     if not ids:
         raise SampleError("empty_text", f"sample {sample.id}: nothing to speak in {sample.text!r}")
     tempo = np.asarray([random.uniform(*chosen.tempo)], np.float32)

@@ -227,6 +227,7 @@ def test_the_echo_falls_by_sixty_decibels_in_its_time(seconds: float) -> None:
         ("synthesis:one:booth", "SEED:CONDITION"),
         ("synthesis:1", "SEED:CONDITION"),
         ("synthesis:1:booth:short", "SEED:CONDITION"),
+        ("synthesis:1:booth+drawl", "SEED:CONDITION"),
         ("booth", "SEED:CONDITION"),
     ],
 )

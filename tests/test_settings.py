@@ -177,14 +177,14 @@ def test_sounds_are_not_written_from_right_to_left(params: Path) -> None:
 
 def test_cepstra_are_not_changed_as_spectra(params: Path) -> None:
     """Masks of frequency, tone and vocal tract fell on cepstral coefficients, without a word."""
-    names = ("voice_cut", "vocal_tract_change", "equaliser", "gain", "tilt", "num_frequency_masks")
+    names = ("recorder", "voice_cut", "vocal_tract_change", "equaliser", "gain", "tilt", "num_frequency_masks")
     tree = {"seed": 1, "modalities": ["audio"], "audio": {"corpora": [{"reader": "synthetic"}]}}
-    tree["audio"] |= {"slices": {"kind": "mfcc"}, "augment": {"voice_cut": 0.5, "equaliser": 0.25}}
+    tree["audio"] |= {"slices": {"kind": "mfcc"}, "augment": {"voice_cut": 0.5, "equaliser": 0.25, "recorder": 0.1}}
     params.write_text(json.dumps(tree), "utf-8")
     with pytest.raises(SettingsError) as error:
         read("audio", path=params)
-    values = "voice_cut: 0.5, vocal_tract_change: 0.05, equaliser: 0.25, gain: 0.1, tilt: 0.2, num_frequency_masks: 2"
-    assert f"audio.augment: {values}: with slices.kind: mfcc only 0" in str(error.value)
+    values = "recorder: 0.1, voice_cut: 0.5, vocal_tract_change: 0.05, equaliser: 0.25, gain: 0.1, tilt: 0.2, num_fre"
+    assert f"audio.augment: {values}quency_masks: 2: with slices.kind: mfcc only 0" in str(error.value)
     tree["audio"]["augment"] = dict.fromkeys(names, 0)
     params.write_text(json.dumps(tree), "utf-8")
     assert read("audio", "augment", path=params).augment.noise > 0
@@ -192,6 +192,20 @@ def test_cepstra_are_not_changed_as_spectra(params: Path) -> None:
         tree["audio"] |= {"slices": {"kind": kind}, "augment": {"voice_cut": 0.5}}
         params.write_text(json.dumps(tree), "utf-8")
         assert read("audio", "augment", path=params).augment.tilt > 0
+
+
+@pytest.mark.parametrize("normalise", ["utterance", "mean", "none"])
+def test_a_recorder_needs_powers(params: Path, normalise: str) -> None:
+    """Of features that are normalised each by itself nobody can tell which slice is loud."""
+    tree = {"seed": 1, "modalities": ["audio"], "audio": {"corpora": [{"reader": "synthetic"}]}}
+    tree["audio"] |= {"slices": {"normalise": normalise}, "augment": {"recorder": 0.5}}
+    params.write_text(json.dumps(tree), "utf-8")
+    message = rf"audio\.augment: recorder: 0\.5: with slices\.normalise: {normalise} only 0; spectrum is needed"
+    with pytest.raises(SettingsError, match=message):
+        read("audio", path=params)
+    tree["audio"]["slices"]["normalise"] = "spectrum"
+    params.write_text(json.dumps(tree), "utf-8")
+    assert read("audio", "augment", path=params).augment.recorder == 0.5
 
 
 def test_all_mistakes_at_once(params: Path) -> None:

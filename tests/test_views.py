@@ -11,10 +11,10 @@ from common.training.views import views
 from ocr import augment as picture
 
 GEOMETRY = {
-    sound: ("edge_cut", "voice_cut", "speed_change", "time_warp"),
+    sound: ("recorder", "edge_cut", "voice_cut", "speed_change", "time_warp"),
     picture: ("rotation_degrees", "slant", "shift", "scale", "stretch", "keystone", "bend", "elastic", "min_share"),
 }
-MOVED = {"edge_cut": 0.2, "voice_cut": 0.5, "time_warp": 0.1}
+MOVED = {"recorder": 1.0, "edge_cut": 0.2, "voice_cut": 0.5, "time_warp": 0.1}
 MODALITIES = pytest.mark.parametrize("module", [sound, picture], ids=["audio", "ocr"])
 
 

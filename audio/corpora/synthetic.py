@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audio.conditions import SPLITS, VARIED
+from audio.conditions import ACCENT, SPLITS, VARIED
 from audio.dictation import dictation
 from audio.sentences import digit, phrase, sentence
 from audio.spoken import spoken
@@ -23,9 +23,11 @@ class SyntheticSettings(BaseModel):
     # sentences: of the whole grammar; digits: one digit a sample; dictation: spelled names, codes, telephone numbers,
     # dates, as digits an addition to corpora of such; phrases: English words by frequency; mix: sentences and phrases.
     says: Literal["sentences", "digits", "dictation", "phrases", "mix"] = "sentences"
-    # Of a stream: another voice, room, noise and microphone for each sample, from wide ranges; else the conditions of
-    # the training split take turns by chance.
-    varied: bool = True
+    # Another voice, room, noise and microphone for each training sample, from wide ranges; else the conditions of the
+    # training split take turns, in a stream by chance. Not said: in a stream yes, in a corpus no.
+    varied: bool | None = None
+    # Share of the training samples in a foreign accent, each in one of its own.
+    accents: float = Field(0.0, ge=0, le=1)
     # Cut to the words, as the recordings of some corpora are; else a little silence stands before and after them.
     cut: bool = False
     num_train: int = Field(2000, ge=0)
@@ -39,11 +41,12 @@ def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]
     for split, conditions in SPLITS.items():
         names = sorted(conditions)
         for number in range(numbers[split]):
-            name = names[number % len(names)]
+            training = split == "train"
+            name = VARIED if training and settings.varied else names[number % len(names)]
             sample_id = f"{split}-{name}-{number:05d}"
             yield Sample(
                 id=sample_id,
-                path=f"{SYNTHESIS}{seed}:{name}" + (":cut" if settings.cut else ""),
+                path=_path(settings, seed, name, sample_id, training),
                 text=_text(settings, generator(seed, "sentence", sample_id)),
                 group=name,
                 split=split,
@@ -58,15 +61,20 @@ def recipe(settings: SyntheticSettings, seed: int, sample_id: str, text: str | N
     """
     random = generator(seed, "audio stream", sample_id)
     names = sorted(SPLITS["train"])
-    name = VARIED if settings.varied else names[int(random.integers(len(names)))]
+    name = names[int(random.integers(len(names)))] if settings.varied is False else VARIED
     return Sample(
         id=sample_id,
-        path=f"{SYNTHESIS}{seed}:{name}" + (":cut" if settings.cut else ""),
+        path=_path(settings, seed, name, sample_id, training=True),
         text=_text(settings, random) if text is None else spoken(text),
         group=name,
         split="train",
         licence="Apache-2.0",
     )
+
+
+def _path(settings: SyntheticSettings, seed: int, name: str, sample_id: str, training: bool) -> str:
+    has_accent = training and generator(seed, "has accent", sample_id).random() < settings.accents
+    return f"{SYNTHESIS}{seed}:{name}" + ACCENT * has_accent + ":cut" * settings.cut
 
 
 def _text(settings: SyntheticSettings, random: np.random.Generator) -> str:
