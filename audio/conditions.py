@@ -71,9 +71,9 @@ CONDITIONS: dict[str, Condition] = TRAIN | VALIDATION | TEST
 # Another voice, room, noise and microphone for each recording: what a network sees that is to hear real ones later. Its
 # noises are those of TRAIN, its voices wider than those of any split.
 VARIED = "varied"
+VARIED_NOISES = ("white", "pink", "brown", "hum", "babble")
 # Behind the name of a condition: the voice has a foreign accent.
 ACCENT = "+accent"
-VARIED_NOISES = ("white", "pink", "brown", "hum", "babble")
 
 
 def condition(name: str) -> Condition:

@@ -201,7 +201,7 @@ def _making(description: Mapping[str, Any], training: Mapping[str, Any], making:
             "training",
             f"{plural(summary['epochs'], 'epoch')} in {_minutes(training['seconds'])} on {plain(training['device'])}, "
             f"threads: {training['num_threads']}, {plain(summary['precision'])}; kept: epoch {summary['best_epoch']}, "
-            f"the best on {plural(summary['validation_samples'], 'validation sample')}",
+            f"lowest character error rate on {plural(summary['validation_samples'], 'validation sample')}",
         ),
         *_adaptations(summary),
         ("parameters", f"{summary['num_parameters']:,}"),

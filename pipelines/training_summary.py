@@ -124,7 +124,7 @@ metrics: [wer, cer]
 {characters_of(description["alphabet"])}
 
 Trained on {plural(summary["training_samples"], "sample")} ({extent}), {plural(summary["epochs"], "epoch")}.
-The weights are those of epoch {summary["best_epoch"]}, the best on
+The weights are those of epoch {summary["best_epoch"]}, with the lowest character error rate on
 {plural(summary["validation_samples"], "validation sample")}: word error rate {summary["validation_wer"]:.4f},
 character error rate {summary["validation_cer"]:.4f} (greedy decoding).
 
