@@ -95,9 +95,10 @@ def infeasible(store: Store, network: Network) -> list[Rejection]:
 
 
 def _augmenting(kind: Modality) -> list[Path]:
-    """The modules that change samples in training: ``augment.py`` and, where there is one, ``degradations.py``."""
+    """The modules that change samples in training: ``augment.py`` and what a room has beside it."""
     augment = ROOT / f"{kind.augment.__module__.replace('.', '/')}.py"
-    return [path for path in (augment, augment.with_name("degradations.py")) if path.is_file()]
+    beside = (augment.with_name(name) for name in ("degradations.py", "recorder.py"))
+    return [augment, *(path for path in beside if path.is_file())]
 
 
 def state_folder(
