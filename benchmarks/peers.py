@@ -48,11 +48,14 @@ def ask(script: str, question: Any, environment: str = "peers", threads: int = 1
 
 
 def peer_python(environment: str) -> Path:
-    """The Python of ``.venv-<environment>``. Raises GlyphoneError where it is not installed."""
-    python = ROOT / f".venv-{environment}" / "bin" / "python"
-    if not python.exists():
-        raise GlyphoneError(f"{python}: no such file; `make peers` installs the programs to compare with")
-    return python
+    """The Python of ``.venv-<environment>``. Raises GlyphoneError where it is not installed, or not to the end."""
+    folder, lock = ROOT / f".venv-{environment}", ROOT / "requirements" / f"{environment}.txt"
+    installed = folder / "installed.txt"  # a copy of the lock, written last
+    if not installed.is_file() or installed.read_bytes() != lock.read_bytes():
+        raise GlyphoneError(
+            f"{folder}: not there, or not all of {lock.name} is in it; `make peers PEERS={environment}` installs it"
+        )
+    return folder / "bin" / "python"
 
 
 def thread_limits(threads: int, base: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -27,6 +27,15 @@ def never(contest: Contest, name: str, lines: Lines, seconds: float) -> dict:
 PEER = Peer("toy", ("small", "default", "large"), never)
 
 
+def install_toy(root: Path) -> None:
+    """An environment of this Python, as `make peers` leaves one."""
+    for folder, file in ((".venv-toy", "installed.txt"), ("requirements", "toy.txt")):
+        (root / folder).mkdir()
+        (root / folder / file).write_text("toy==1.0\n")
+    (root / ".venv-toy" / "bin").mkdir()
+    (root / ".venv-toy" / "bin" / "python").symlink_to(sys.executable)
+
+
 @QUICK
 @given(st.integers(1, 200), st.floats(0.1, 500), st.floats(0.1, 5000))
 def test_epochs_fit_into_the_time(epochs: int, minutes: float, seconds: float) -> None:
@@ -58,9 +67,24 @@ def test_runs_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_the_peer_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(peers, "ROOT", tmp_path)
-    with pytest.raises(GlyphoneError, match=r"\.venv-toy/bin/python: no such file; `make peers` installs") as caught:
+    with pytest.raises(GlyphoneError, match=r"\.venv-toy: not there.*`make peers PEERS=toy` installs it") as caught:
         line_race.race(Contest("name", "recipe"), PEER)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("installed", [None, "toy==0.9\n"])
+def test_a_peer_that_was_not_installed_to_the_end_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: str | None
+) -> None:
+    install_toy(tmp_path)
+    marker = tmp_path / ".venv-toy" / "installed.txt"
+    if installed is None:
+        marker.unlink()
+    else:
+        marker.write_text(installed)
+    monkeypatch.setattr(peers, "ROOT", tmp_path)
+    with pytest.raises(GlyphoneError, match=r"not all of toy\.txt is in it"):
+        peers.peer_python("toy")
 
 
 def test_an_answer_is_kept_by_its_question(tmp_path: Path) -> None:
@@ -97,9 +121,8 @@ def test_the_trial_that_reads_most_is_chosen_and_of_equals_the_quicker(tmp_path:
 
 
 def test_threads_reach_a_peer_and_its_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for folder in ("benchmarks/peer", ".venv-toy/bin"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / ".venv-toy" / "bin" / "python").symlink_to(sys.executable)
+    install_toy(tmp_path)
+    (tmp_path / "benchmarks" / "peer").mkdir(parents=True)
     (tmp_path / "benchmarks" / "peer" / "good.py").write_text(
         "import json, os, sys\nprint('noise')\n"
         "print(json.dumps([json.load(sys.stdin), os.environ['OMP_NUM_THREADS']]))\n"
