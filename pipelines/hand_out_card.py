@@ -12,7 +12,7 @@ from common.report.decoder import in_words
 from common.report.wording import level
 from common.wording import plural
 from pipelines.card_wording import TASKS, UNITS, characters_of, network_of
-from pipelines.hand_out_limits import limits, slices_of, written_of
+from pipelines.hand_out_limits import limits, subsets_of, written_of
 
 KINDS = {"audio": "speech", "ocr": "text images"}
 NO_VALUE = "–"
@@ -55,8 +55,8 @@ def card(
         f"Test split: {plural(metrics['samples'], 'sample')} of {plural(metrics['groups'], 'group')}. "
         f"{_decoder(metrics, making.decoding)} {_interval(metrics['interval'])}",
         _figures(metrics),
-        "Slices of the test split:",
-        _slices(metrics, description["unit"]),
+        "Subsets of the test split:",
+        _subsets(metrics, description["unit"]),
         _confidence(metrics),
         "## Limits",
         "\n".join(f"- {each}" for each in limits(description, metrics, confusions, making.decoding)),
@@ -152,10 +152,10 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     return table(rows)
 
 
-def _slices(metrics: Mapping[str, Any], unit: str) -> str:
-    head = ("slice", "samples", "word error rate", "interval", "character error rate", "interval", "exact")
+def _subsets(metrics: Mapping[str, Any], unit: str) -> str:
+    head = ("subset", "samples", "word error rate", "interval", "character error rate", "interval", "exact")
     rows = [head]
-    for name, part in slices_of(metrics, unit):
+    for name, part in subsets_of(metrics, unit):
         words, characters, exact = part["words"], part["characters"], part["exact"]
         share = exact["share"] if isinstance(exact, Mapping) else exact / part["samples"] if part["samples"] else None
         rates = (rate(words["rate"]), between(words), rate(characters["rate"]), between(characters), rate(share))

@@ -10,14 +10,14 @@ from pipelines.card_wording import OTHER_DATA, characters_of
 MAX_CONFUSIONS = 8
 # Groups smaller than this, in words, say little of themselves.
 FEWEST_WORDS = 20
-SLICES = {"seen": "transcript also in training", "unseen": "transcript not in training"}
+SUBSETS = {"seen": "transcript also in training", "unseen": "transcript not in training"}
 
 
-def slices_of(metrics: Mapping[str, Any], unit: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(name, part of the metrics) of every slice of the test split that has samples."""
+def subsets_of(metrics: Mapping[str, Any], unit: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(name, part of the metrics) of every subset of the test split that has samples."""
     for name, part in metrics.get("by_transcript", {}).items():
         if part["samples"]:
-            yield SLICES.get(name, name), part
+            yield SUBSETS.get(name, name), part
     for name, part in metrics.get("by_condition", {}).items():
         yield f"condition {plain(name)}", part
     for part in metrics.get("by_length", ()):
@@ -77,16 +77,16 @@ def _what_it_reads(description: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _new_texts(metrics: Mapping[str, Any]) -> Iterator[str]:
-    slices = metrics.get("by_transcript", {})
+    subsets = metrics.get("by_transcript", {})
     seen, unseen = (
-        slices[name]["words"]["rate"] if slices.get(name, {}).get("samples") else None for name in ("seen", "unseen")
+        subsets[name]["words"]["rate"] if subsets.get(name, {}).get("samples") else None for name in ("seen", "unseen")
     )
     if seen is not None and unseen is not None and unseen > seen:
         yield (
             f"Of words in transcripts that also stand in training it errs {seen:.3f}, of those in new ones "
             f"{unseen:.3f}: expect the latter."
         )
-    if slices and not slices.get("unseen", {}).get("samples"):
+    if subsets and not subsets.get("unseen", {}).get("samples"):
         yield "All test transcripts also stand in training: the figures say nothing of new texts."
 
 

@@ -280,7 +280,7 @@ def test_an_adapted_archive_keeps_no_digest_of_the_old_weights(made: tuple[Path,
     assert names == {"README.md", "bundle.json", "model.safetensors", "language/decoding.json"}
 
 
-def test_a_slice_without_samples_has_no_error_rate_in_the_card(made: tuple[Path, Path, Path]) -> None:
+def test_a_subset_without_samples_has_no_error_rate_in_the_card(made: tuple[Path, Path, Path]) -> None:
     rows = [ScoredRow(str(n), f"g{n}", "cab bed", "cab bad", False, n) for n in range(9)]
     description = json.loads((made[0] / "bundle.json").read_text(encoding="utf-8"))
     sentences = limits(description, score(rows, num_samples=50), [], DecodingSettings())

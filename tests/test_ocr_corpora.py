@@ -306,7 +306,7 @@ def test_real_corpora(shared_data, name, folder, number):
         assert MODALITY.slices(MODALITY.load(each, root), MODALITY.SliceSettings()).shape[1] == 32
 
 
-def test_iiit5k_clean_slice_is_the_marked_one(shared_data):
+def test_iiit5k_clean_subset_is_the_marked_one(shared_data):
     root = shared_data / "ocr" / "iiit5k"
     if not root.is_dir():
         pytest.skip(f"not there: {root}")

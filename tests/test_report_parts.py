@@ -15,7 +15,7 @@ from common.report.charts import Bar, Curve, histogram, interval_bar, line_chart
 from common.report.differences import clusters, difference
 from common.report.gather import gather, rejection_groups
 from common.report.page import render
-from common.report.scores import bar_of, headline, limit_of, slice_tables
+from common.report.scores import bar_of, headline, limit_of, subset_tables
 from common.report.sources import read_sources
 from common.samples import Rejection
 from tests.report_world import HOSTILE, build, metrics_of, rows_of
@@ -226,14 +226,14 @@ def test_figures_say_what_the_metrics_say(world: Path) -> None:
     assert float(high) == pytest.approx(metrics["words"]["high"] * 100, abs=0.51)
 
 
-def test_every_slice_of_the_metrics_is_a_row(world: Path) -> None:
+def test_every_subset_of_the_metrics_is_a_row(world: Path) -> None:
     metrics = read_sources("audio", world).metrics
-    tables = {table.title: table for table in slice_tables(metrics, "s")}
+    tables = {table.title: table for table in subset_tables(metrics, "s")}
     assert list(tables) == ["By transcript", "By condition", "By group", "By length"]
     for title in ("By transcript", "By condition", "By length"):
-        assert sum(row.num_samples for row in tables[title].slices) == metrics["samples"]
+        assert sum(row.num_samples for row in tables[title].subsets) == metrics["samples"]
     for table in tables.values():
-        decimals = [[figure.decimals for figure in row.figures] for row in table.slices]
+        decimals = [[figure.decimals for figure in row.figures] for row in table.subsets]
         assert all(row == decimals[0] for row in decimals), "a column has one number of decimals"
 
 
@@ -241,8 +241,8 @@ def test_few_errors_of_many_do_not_look_like_none() -> None:
     rows = [dict(row, hypothesis=row["reference"], group=f"g{number % 9}") for number, row in enumerate(rows_of(60))]
     long = " ".join(f"w{each}" for each in range(600))
     rows.append(dict(rows[0], id="long", group="long", reference=long, hypothesis=long.replace("w7 ", "").strip("w0")))
-    table = next(table for table in slice_tables(metrics_of(rows), "s") if table.title == "By group")
-    texts = {row.name: (row.figures[0].text, str(row.bar)) for row in table.slices}
+    table = next(table for table in subset_tables(metrics_of(rows), "s") if table.title == "By group")
+    texts = {row.name: (row.figures[0].text, str(row.bar)) for row in table.subsets}
     assert texts["long"][0] == "< 1\u202f%" and "WER &lt; 1\u202f%" in texts["long"][1]
     assert {text for name, (text, _) in texts.items() if name != "long"} == {"0\u202f%"}
 
@@ -263,8 +263,8 @@ def test_an_infinite_rate_is_a_dash_and_sorts_first() -> None:
     for row in rows[:1]:
         row.update(reference="", group="empty", word_counts={}, character_counts={})
     metrics = metrics_of(rows)
-    table = next(table for table in slice_tables(metrics, "s") if table.title == "By group")
-    assert table.slices[0].name == "empty" and table.slices[0].figures[0].text == "–" and table.slices[0].bar == ""
+    table = next(table for table in subset_tables(metrics, "s") if table.title == "By group")
+    assert table.subsets[0].name == "empty" and table.subsets[0].figures[0].text == "–" and table.subsets[0].bar == ""
 
 
 def test_limits_hold_what_is_drawn(world: Path) -> None:

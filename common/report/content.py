@@ -82,7 +82,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class Subset:
     """Scores of a part of the test samples."""
 
     name: str
@@ -92,10 +92,10 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class SliceTable:
+class SubsetTable:
     title: str
     sentence: str
-    slices: Sequence[Slice]
+    subsets: Sequence[Subset]
     bar_name: str
 
 
@@ -212,7 +212,7 @@ class Content:
     bars: Sequence[Markup]
     limits: Sequence[str]
     splits: Sequence[Markup]
-    slice_tables: Sequence[SliceTable]
+    subset_tables: Sequence[SubsetTable]
     learning: Sequence[Chart]
     epoch_columns: Sequence[str]
     epochs: Sequence[Sequence[str]]

@@ -16,7 +16,7 @@ from common.report.comparison import ComparisonView, view
 from common.report.confidence import calibration_charts
 from common.report.content import Chart, Content, Figure, RejectionGroup
 from common.report.facts import facts
-from common.report.scores import ADAPTED, bar_of, headline, limit_of, slice_tables, vote_name, without_interval
+from common.report.scores import ADAPTED, bar_of, headline, limit_of, subset_tables, vote_name, without_interval
 from common.report.sources import Sources
 from common.report.wording import caution, level, percent, short
 from common.samples import REASONS, SPLITS, Rejection
@@ -72,7 +72,7 @@ def gather(
         bars=[bar_of(each, limit) for each, limit in zip(figures, limits, strict=True)],
         limits=[percent(limit, 0) for limit in limits],
         splits=[_split(each) for each in figures],
-        slice_tables=slice_tables(sources.metrics, sources.bundle["unit"]),
+        subset_tables=subset_tables(sources.metrics, sources.bundle["unit"]),
         learning=_learning(sources.history, summary["best_epoch"]),
         epoch_columns=[column.replace("_", " ") for column in sources.history[0]] if sources.history else [],
         epochs=[[short(value, 4) for value in row.values()] for row in sources.history],

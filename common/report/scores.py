@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.report.charts import interval_bar, value_bar
-from common.report.content import Figure, Slice, SliceTable
+from common.report.content import Figure, Subset, SubsetTable
 from common.report.wording import decimals_of, percent, short
 from common.wording import count, listed, plural
 
@@ -86,7 +86,7 @@ def limit_of(figures: Sequence[Figure]) -> float:
     return next((limit for limit in ERROR_LIMITS if largest <= limit), max(largest, 1.0))
 
 
-def slice_tables(metrics: Metrics, unit: str) -> list[SliceTable]:
+def subset_tables(metrics: Metrics, unit: str) -> list[SubsetTable]:
     """Tables by model where there are several, by transcript, by group and by length.
 
     Those that would hold less than two rows are left out.
@@ -103,10 +103,10 @@ def slice_tables(metrics: Metrics, unit: str) -> list[SliceTable]:
         _by_group(metrics, bar_index),
         _by_length(metrics["by_length"], unit, bar_index),
     ]
-    return [table for table in tables if table and len(table.slices) > 1]
+    return [table for table in tables if table and len(table.subsets) > 1]
 
 
-def _by_model(metrics: Metrics, bar_index: int) -> SliceTable | None:
+def _by_model(metrics: Metrics, bar_index: int) -> SubsetTable | None:
     """The model, those that vote with it, their vote, and the models adapted to groups."""
     vote = metrics.get("vote")
     rows = [("this model alone", metrics)]
@@ -124,7 +124,7 @@ def vote_name(vote: Metrics) -> str:
     return f"vote of {1 + len(vote['voters'])} models"
 
 
-def _by_transcript(parts: Metrics, bar_index: int) -> SliceTable | None:
+def _by_transcript(parts: Metrics, bar_index: int) -> SubsetTable | None:
     names = {"seen": "transcript also in training", "unseen": "transcript never seen"}
     rows = [(names[key], parts[key]) for key in ("seen", "unseen") if parts[key]["samples"]]
     return _table(
@@ -135,12 +135,12 @@ def _by_transcript(parts: Metrics, bar_index: int) -> SliceTable | None:
     )
 
 
-def _by_condition(parts: Metrics, bar_index: int) -> SliceTable | None:
+def _by_condition(parts: Metrics, bar_index: int) -> SubsetTable | None:
     """Conditions are what stands before the slash where groups are called ``condition/…``."""
     return _table("By condition", "Groups of one kind together.", sorted(parts.items()), bar_index)
 
 
-def _by_group(metrics: Metrics, bar_index: int) -> SliceTable | None:
+def _by_group(metrics: Metrics, bar_index: int) -> SubsetTable | None:
     kind = ("words", "characters")[bar_index]
 
     def badness(row: Metrics) -> tuple[float, str]:
@@ -158,24 +158,24 @@ def _by_group(metrics: Metrics, bar_index: int) -> SliceTable | None:
     return _table("By group", sentence, [(row["group"], row) for row in rows], bar_index)
 
 
-def _by_length(rows: Sequence[Metrics], unit: str, bar_index: int) -> SliceTable | None:
+def _by_length(rows: Sequence[Metrics], unit: str, bar_index: int) -> SubsetTable | None:
     named = [(f"{short(row['from'])} to {short(row['to'])} {unit}", row) for row in rows]
     return _table("By length", "Quartiles of the length of the signal.", named, bar_index)
 
 
-def _table(title: str, sentence: str, rows: Sequence[tuple[str, Metrics]], bar_index: int) -> SliceTable | None:
+def _table(title: str, sentence: str, rows: Sequence[tuple[str, Metrics]], bar_index: int) -> SubsetTable | None:
     if not rows:
         return None
     figures = _even([part(row) for _, row in rows])
     drawn = [each[bar_index] for each in figures]
     limit = limit_of(drawn)
-    slices = [
-        Slice(name, row["samples"], each, bar_of(each[bar_index], limit))
+    subsets = [
+        Subset(name, row["samples"], each, bar_of(each[bar_index], limit))
         for (name, row), each in zip(rows, figures, strict=True)
     ]
     has_intervals = any(each.interval for each in drawn)
     bar_name = drawn[0].short_name + (" with its interval" if has_intervals else "") + f", 0 to {percent(limit, 0)}"
-    return SliceTable(title, sentence, slices, bar_name)
+    return SubsetTable(title, sentence, subsets, bar_name)
 
 
 def _even(rows: Sequence[Sequence[Figure]]) -> list[list[Figure]]:

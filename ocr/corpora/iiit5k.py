@@ -6,7 +6,7 @@ SOURCE_WORD.png. Labels hold digits and letters only: punctuation in the picture
 
 The official splits share source pictures. So that no group stands in two splits, a group is ``train/SOURCE``,
 ``seen/SOURCE`` (test word from a picture that also gave training words) or ``clean/SOURCE`` (test word from a picture
-that gave none): figures by the part before the slash show the clean slice.
+that gave none): figures by the part before the slash show the clean subset.
 """
 
 from collections.abc import Iterator
