@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,48 @@ def test_command_answers_help(module: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout.lower()
+
+
+def calls(text: str) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """(module, with the name of a benchmark, options) of each call of ours in code marks and blocks that has some."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    for call in (*lines, *re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))):
+        for module, rest in re.findall(r"-m ((?:pipelines|benchmarks)[.\w]*)([^#|&]*)", call):
+            name = re.match(r"\s+(\w+)", rest) if module == "benchmarks" else None
+            if options := set(re.findall(r"(?<=\s)--?[a-z][\w-]*", rest)):
+                yield (module, name[1]) if name else (module,), options
+
+
+@cache
+def help_of(*command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_options_in_code_exist(page: str) -> None:
+    for command, options in calls(TEXT[page]):
+        known = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", help_of(*command)))
+        assert options <= known, f"{page}: {' '.join(command)}"
+
+
+def test_calls_with_options_are_found() -> None:
+    found = {(command, option) for text in TEXT.values() for command, options in calls(text) for option in options}
+    assert {
+        (("pipelines.transcribe",), "-f"),
+        (("pipelines.adapt",), "-o"),
+        (("benchmarks", "ablations"), "--only"),
+    } <= found
+
+
+def test_variables_of_make_in_code_are_in_the_makefile() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    named = {name for text in TEXT.values() for name in re.findall(r"make [a-z-]+ (?:\S+ )*?([A-Z]+)=", text)}
+    assert {"RECIPE", "MODELS"} <= named
+    assert all(f"$({name})" in makefile for name in named), named
 
 
 @pytest.mark.parametrize("page", PAGES)
