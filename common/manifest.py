@@ -1,5 +1,6 @@
 """Two kinds of corpus that every modality reads alike: a manifest (a table of files and transcripts), and a folder."""
 
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from common.corpus_files import files_below, transcript_in
 from common.errors import GlyphoneError, SampleError
 from common.grouping import checked_pattern, file_groups, group_of, split_name, split_of_folder
 from common.samples import Rejection, Sample
+from common.shapes import LARGEST
 from common.tables import Row, read_table
 
 ALIASES = {
@@ -27,6 +29,8 @@ ALIASES = {
     "xmin": "left", "ymin": "top", "xmax": "right", "ymax": "bottom", "x": "left", "y": "top", "w": "width",
     "h": "height",
 }  # fmt: skip
+EDGES = ("left", "top", "right", "bottom")
+COLUMNS = frozenset({*ALIASES.values(), *EDGES, "path", "text", "duration"})
 
 
 class ManifestSettings(BaseModel):
@@ -48,6 +52,13 @@ class ManifestSettings(BaseModel):
     # Split → regular expression over the relative path: the split of rows that match, first one first, where neither
     # the table nor ``split`` has one; prepare splits the others by group.
     split_patterns: dict[str, str] = {}
+
+    @field_validator("columns")
+    @classmethod
+    def _our_names(cls, value: dict[str, str]) -> dict[str, str]:
+        if unknown := sorted(set(value.values()) - COLUMNS):
+            raise ValueError(f"{unknown[0]!r} is no column of ours; there are {', '.join(sorted(COLUMNS))}")
+        return value
 
     @field_validator("split")
     @classmethod
@@ -94,7 +105,10 @@ def relative_path(path: str, root: Path) -> str:
     file = Path(path)
     if file.is_absolute():
         # As it is written, else where both really lie: a root is often relative (../shared/data), or reached by a link.
-        real = Path(os.path.realpath(file.parent), file.name)
+        try:
+            real = Path(os.path.realpath(file.parent), file.name)
+        except ValueError:  # no file can be called so: half an emoji, a zero byte
+            return path
         for base, place in ((root.absolute(), file), (Path(os.path.realpath(root)), real)):
             if place.is_relative_to(base):
                 return place.relative_to(base).as_posix()
@@ -239,7 +253,8 @@ def _text(row: Row, column: str) -> str:
     value = row.get(column)
     if value is None:
         return ""
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
+    is_none = isinstance(value, float) and not math.isfinite(value)  # NaN: an empty cell of some programs
+    if not isinstance(value, str | int | float) or isinstance(value, bool) or is_none:
         raise GlyphoneError(f"{row.where}: {column} must be text, not {value!r}")
     return str(value)
 
@@ -250,9 +265,9 @@ def _number(row: Row, column: str) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    if not 0 <= number < float("inf"):
+    if not 0 <= number <= LARGEST:
         raise GlyphoneError(f"{row.where}: {column} must be seconds from 0 on, not {value!r}")
     return number
 
@@ -260,12 +275,12 @@ def _number(row: Row, column: str) -> float | None:
 def _box(row: Row) -> tuple[int, int, int, int] | None:
     """From the column box (four numbers), or from left, top, right, bottom, or from left, top, width, height."""
     value: Any = row.get("box")
-    if value is None and row.get("left") not in (None, ""):
-        value = [row.get(edge) for edge in ("left", "top", "right", "bottom")]
+    if value in (None, "") and any(row.get(edge) not in (None, "") for edge in EDGES):
+        value = [row.get(edge) for edge in EDGES]
         if "right" not in row:
             width, height = _integer(row, row.get("width")), _integer(row, row.get("height"))
             value[2:] = [_integer(row, value[0]) + width, _integer(row, value[1]) + height]
-    if value is None or value == "":
+    if value in (None, ""):
         return None
     if isinstance(value, str):
         value = re.split(r"[\s,;]+", value.strip("[]() "))

@@ -68,7 +68,8 @@ def read_table(
         required: columns (after aliases) that every row must have.
         aliases: other name of a column → its name, in lower case, e.g. ``{"transcript": "text"}``; a column that has
             the name itself goes before an alias.
-        renamed: the same, but such a column goes before all others: what a person says of his own table.
+        renamed: the same, but such a column goes before all others: what a person says of his own table. Each must be
+            a column of some row.
         columns: names of the columns where the table has no header row.
         delimiter: overrules the one that the suffix tells.
 
@@ -81,7 +82,9 @@ def read_table(
     else:
         rows = _separated_rows(path, text, columns, delimiter)
     required = tuple(required)
+    unseen = set(renamed or ())
     for row in rows:
+        unseen -= {key.strip().lower() for key in row}
         named = Row(_named(row, aliases or {}, renamed or {}), row.where)
         for column in required:
             if column not in named:
@@ -94,6 +97,8 @@ def read_table(
                 raise GlyphoneError(f"{row.where}: no column {column!r}; found {found}{also}")
         if not row.is_header:
             yield named
+    if unseen:
+        raise GlyphoneError(f"{path}: no column {', '.join(map(repr, sorted(unseen)))}, which the setting columns names")
 
 
 def _named(cells: Mapping[str, Any], aliases: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Manifests and folders: whose column counts, which paths lead in, which files are groups."""
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,28 @@ def test_columns_that_the_settings_name_go_first(header: str, tmp_path: Path) ->
     (tmp_path / "m.csv").write_text(f"{header}\na.png,{','.join(header.split(',')[1:])}\n", encoding="utf-8")
     settings = ManifestSettings(manifest="m.csv", columns={"Normalized": "text"})
     assert [sample.text for sample in read_manifest(settings, tmp_path, 0)] == ["normalized"]
+
+
+def test_a_column_that_the_settings_name_must_be_there(tmp_path: Path) -> None:
+    """A speaker whose column was misspelled stood in two splits, and nothing was said."""
+    (tmp_path / "m.csv").write_text("path,text,who\na.png,x,Anna\n", encoding="utf-8")
+    (tmp_path / "m.jsonl").write_text('{"path": "a.png", "text": "x"}\n{"path": "b.png", "text": "x", "Who": "B"}\n')
+    for table, group in (("m.csv", "Anna"), ("m.jsonl", "B")):
+        settings = ManifestSettings(manifest=table, columns={"who": "group"})
+        assert [sample.group for sample in read_manifest(settings, tmp_path, 0)][-1] == group
+        settings = ManifestSettings(manifest=table, columns={"Hwo": "group"})
+        with pytest.raises(GlyphoneError, match=rf"{table}: no column 'hwo', which the setting columns names"):
+            list(read_manifest(settings, tmp_path, 0))
+    for ours in ("speaker", "grup", ""):
+        with pytest.raises(ValueError, match=rf"'{ours}' is no column of ours; there are bottom, box, duration, end, "):
+            ManifestSettings(columns={"who": ours})
+
+
+@pytest.mark.parametrize("name", ["/data/a\0/b.png", "/data/\ud800/b.png"])
+def test_absolute_paths_that_no_file_can_have_stay_as_they_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text(json.dumps({"path": name, "text": "x"}) + "\n", encoding="utf-8")
+    (sample,) = read_manifest(ManifestSettings(manifest="m.jsonl"), tmp_path, 0)
+    assert sample.path == name
 
 
 def test_absolute_paths_lead_into_a_root_that_is_relative_or_a_link(

@@ -149,6 +149,13 @@ def test_manifest_boxes_seconds_and_durations(tmp_path):
         ({"box": "1,2,3"}, "box must be"),
         ({"box": "1,2,3,x"}, "edge of a box"),
         ({"text": ["a"]}, "text must be text"),
+        ({"text": float("nan")}, "text must be text, not nan"),
+        ({"speaker": float("nan")}, "group must be text, not nan"),
+        ({"start": 10**400}, "start must be seconds"),
+        ({"start": 1e308, "duration": 1e308}, "start must be seconds"),
+        ({"top": 2, "right": 3, "bottom": 4}, "an edge of a box must be a number of pixels, not None"),
+        ({"x": "", "y": 2, "width": 3, "height": 4}, "an edge of a box must be a number of pixels, not ''"),
+        ({"box": "", "left": 1, "top": 2, "right": 3}, "an edge of a box must be a number of pixels, not None"),
     ],
 )
 def test_manifest_mistakes_name_the_line(tmp_path, row, words):
