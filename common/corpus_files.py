@@ -3,10 +3,27 @@
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from common.errors import GlyphoneError, SampleError
 from common.samples import Rejection, Sample
 from common.tables import read_text
+
+# Ending of a file's name, of settings.
+Ending = Annotated[str, Field(pattern=r"^[^/\\]+$")]
+
+
+def _checked_inner(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError("must be a path below the root, without ..")
+    return value
+
+
+# A file or folder below the root of a corpus, of settings.
+InnerPath = Annotated[str, AfterValidator(_checked_inner)]
 
 
 def files_below(root: Path, folder: str = "") -> list[str]:

@@ -53,12 +53,14 @@ def group_of(path: str, pattern: str) -> str:
     """Group of a relative path: the first bracket of pattern, or else its folder; a file at the top is its own group.
 
     Raises:
-        GlyphoneError: the pattern does not match the path.
+        GlyphoneError: the pattern does not match the path, or its bracket matches nothing of it.
     """
     if pattern:
         match = re.search(pattern, path)
         if match is None or match[1] is None:
             raise GlyphoneError(f"group_pattern {pattern!r} does not match {path!r}")
+        if not match[1]:
+            raise GlyphoneError(f"group_pattern {pattern!r} finds an empty group in {path!r}")
         return match[1]
     parent = Path(path).parent.as_posix()
     return parent if parent != "." else Path(path).name.split(".", 1)[0]

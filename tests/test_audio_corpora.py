@@ -87,6 +87,9 @@ def test_an4_mistakes(tmp_path: Path) -> None:
     )
     one = "<s> YES </s> (an1-fash-b)\n"
     fails("an4", write(tmp_path, {"etc/an4_train.transcription": one}), r"fileids, line 2: 'cen2-mmxg-b' has no line")
+    # The first of two recordings of one name had the transcript of the second.
+    twice = one + "NO (cen2-mmxg-b)\nNO (an1-fash-b)\n"
+    fails("an4", write(tmp_path, {"etc/an4_train.transcription": twice}), r"line 3: \(an1-fash-b\) stands twice")
 
 
 def test_real_an4(shared_data: Path) -> None:
@@ -172,7 +175,8 @@ def test_librispeech(tmp_path: Path, prefix: str) -> None:
     write(
         tmp_path,
         {
-            f"{prefix}train-clean-100/19/198/19-198.trans.txt": "19-198-0000 NORTHANGER ABBEY\n19-198-0001 THIS WORK\n",
+            f"{prefix}train-clean-100/19/198/19-198.trans.txt": "19-198-0000 NORTHANGER ABBEY\n"
+            "19-198-0001\tTHIS WORK\n",
             f"{prefix}train-clean-100/19/198/19-198-0000.flac": "",
             f"{prefix}dev-clean/84/121/84-121.trans.txt": "84-121-0000 GO\n",
             f"{prefix}test-other/7/8/7-8.trans.txt": "7-8-0000 DO YOU\n",
@@ -184,8 +188,15 @@ def test_librispeech(tmp_path: Path, prefix: str) -> None:
         ("84-121-0000", f"{prefix}dev-clean/84/121/84-121-0000.flac", "GO", "84", "validation"),
         ("7-8-0000", f"{prefix}test-other/7/8/7-8-0000.flac", "DO YOU", "7", "test"),
     ]
-    write(tmp_path, {f"{prefix}dev-clean/84/121/84-121.trans.txt": "GO AHEAD\n"})
-    fails("librispeech", tmp_path, "84-121.trans.txt, line 1: SPEAKER-CHAPTER-NUMBER TEXT")
+    for line in ("GO AHEAD\n", "84/121/84-121-0000 GO\n"):
+        write(tmp_path, {f"{prefix}dev-clean/84/121/84-121.trans.txt": line})
+        fails("librispeech", tmp_path, "84-121.trans.txt, line 1: SPEAKER-CHAPTER-NUMBER TEXT")
+
+
+@pytest.mark.parametrize("folder", ["/data/train", "../train", "", "."])
+def test_librispeech_folders_lie_below_the_root(folder: str) -> None:
+    with pytest.raises(ValueError, match="must be a path below the root"):
+        CORPORA["librispeech"].Settings(train=[folder])
 
 
 def test_common_voice(tmp_path: Path) -> None:
@@ -245,6 +256,9 @@ def test_kaldi_without_segments_and_with_splits(tmp_path: Path) -> None:
         ({"wav.scp": "rec1 a.wav\n"}, "text, line 3: 'rec2' has no line"),
         ({"wav.scp": "rec1 a.wav\nrec1 b.wav\n"}, "wav.scp, line 2: 'rec1' stands twice"),
         ({"segments": "a-1 rec1 0.5\n"}, "segments, line 1: RECORDING START END"),
+        ({"segments": "a-1 rec1 0.5 nan\n"}, "segments, line 1: RECORDING START END"),
+        ({"segments": "a-1 rec1 nan 1\n"}, "segments, line 1: RECORDING START END"),
+        ({"segments": "a-1 rec1 0.5 inf\n"}, "segments, line 1: RECORDING START END"),
         ({"segments": "a-2 rec1 0 1\n"}, "text, line 1: 'a-1' has no line in segments"),
         ({"segments": "a-1 rec1 0 1 1\n"}, "segments, line 1: channel '1'; only 0 is read"),
         ({"utt2spk": "a-1 a\nb-1 b\n"}, "text, line 2: 'a-2' has no line in utt2spk"),
@@ -281,6 +295,7 @@ def test_manifest_groups_and_splits_by_pattern(tmp_path: Path) -> None:
     assert {each.group for each in listed("manifest", tmp_path, manifest="a.csv")} == {"g"}
     write(tmp_path, {"b.csv": "\n".join([*rows, "c.wav,x,,"]) + "\n"})
     fails("manifest", tmp_path, "does not match 'c.wav'", manifest="b.csv", **patterns)
+    fails("manifest", tmp_path, "finds an empty group in 'c.wav'", manifest="b.csv", group_pattern="^([ab]*)")
     for wrong in ({"split_patterns": {"holdout": "x"}}, {"split_patterns": {"test": "("}}, {"group_pattern": "a"}):
         with pytest.raises(ValueError, match=r"holdout|regular expression|bracket"):
             CORPORA["manifest"].Settings(**wrong)

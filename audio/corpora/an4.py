@@ -61,6 +61,8 @@ def _from_lists(root: Path, split: str, fileids: Path) -> Iterator[Sample | Reje
         match = LINE.match(line)
         if match is None:
             raise GlyphoneError(f"{transcription}, line {number}: TEXT (id) is needed, not {line!r}")
+        if match["id"] in texts:
+            raise GlyphoneError(f"{transcription}, line {number}: ({match['id']}) stands twice")
         texts[match["id"]] = " ".join(word for word in match["text"].split() if word not in SENTENCE_MARKS)
     known = set()
     for number, line in enumerate(read_text(fileids).split("\n"), 1):

@@ -1,5 +1,6 @@
 """A Kaldi data folder: ``text`` and ``wav.scp``, perhaps ``utt2spk`` and ``segments``."""
 
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -100,6 +101,8 @@ def _segment(
         recording, start, end, *channel = value.split()
         # Kaldi writes -1 for "to the end".
         times = float(start), float(end) if float(end) >= 0 else None
+        if not (math.isfinite(float(start)) and math.isfinite(float(end))):
+            raise ValueError
     except ValueError:
         raise GlyphoneError(f"{segment_where}: RECORDING START END is needed, not {value!r}") from None
     if channel and channel != ["0"]:  # also of a recording of one

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from audio import reading
-from common.corpus_files import is_hidden, with_untranscribed
+from common.corpus_files import InnerPath, is_hidden, with_untranscribed
 from common.errors import GlyphoneError
 from common.modality import Archive, CorpusReader
 from common.samples import Rejection, Sample
@@ -35,9 +35,9 @@ class LibriSpeechSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    train: list[str] = ["train-clean-100", "train-clean-360", "train-other-500"]
-    validation: list[str] = ["dev-clean", "dev-other"]
-    test: list[str] = ["test-clean", "test-other"]
+    train: list[InnerPath] = ["train-clean-100", "train-clean-360", "train-other-500"]
+    validation: list[InnerPath] = ["dev-clean", "dev-other"]
+    test: list[InnerPath] = ["test-clean", "test-other"]
 
 
 def read(settings: LibriSpeechSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
@@ -85,8 +85,8 @@ def _chapter(root: Path, transcript: Path, split: str) -> Iterator[Sample]:
     for number, line in enumerate(read_text(transcript).split("\n"), 1):
         if not line.strip():
             continue
-        name, _, text = line.strip().partition(" ")
-        if name.count("-") < 2:
+        name, text = (*line.strip().split(maxsplit=1), "")[:2]
+        if name.count("-") < 2 or "/" in name:
             raise GlyphoneError(
                 f"{transcript}, line {number}: SPEAKER-CHAPTER-NUMBER TEXT is needed, not {line[:60]!r}"
             )

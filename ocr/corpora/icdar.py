@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from common.corpus_files import is_hidden, with_untranscribed
+from common.corpus_files import InnerPath, is_hidden, with_untranscribed
 from common.errors import GlyphoneError
 from common.manifest import split_name
 from common.modality import CorpusReader
@@ -24,7 +24,7 @@ class IcdarSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # The list, relative to the root; pictures lie beside it.
-    list: str = "gt.txt"
+    list: InnerPath = "gt.txt"
     # Split of all words; empty: prepare splits.
     split: str = ""
 
