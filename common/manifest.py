@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from common.corpus_files import files_below, transcript_in
+from common.corpus_files import Ending, files_below, transcript_in
 from common.errors import GlyphoneError, SampleError
 from common.grouping import checked_pattern, file_groups, group_of, split_name, split_of_folder
 from common.samples import Rejection, Sample
@@ -87,7 +87,7 @@ class FolderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Ending of the transcripts.
-    text_suffix: str = ".txt"
+    text_suffix: Ending = ".txt"
     # Regular expression over the relative path; its first bracket is the group. Empty: the parent folder is,
     # or each file by itself where all lie in one folder.
     group_pattern: str = ""

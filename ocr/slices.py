@@ -4,7 +4,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from common.errors import SampleError
 
@@ -35,6 +35,13 @@ class SliceSettings(BaseModel):
     # What to do with images taller than 1.5 times their width: leave them, or turn them by 90 degrees: ``left`` for
     # text that reads downwards, ``right`` for text that reads upwards.
     rotate_tall: Literal["keep", "left", "right"] = "keep"
+
+    @field_validator("max_width_px")
+    @classmethod
+    def _takes_the_narrowest(cls, value: int, info: ValidationInfo) -> int:
+        if (least := info.data.get("min_width_px", 1)) > value:
+            raise ValueError(f"every picture is at least min_width_px {least} wide; allowed: from {least} on")
+        return value
 
 
 TALL_ASPECT = 1.5

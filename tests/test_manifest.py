@@ -166,9 +166,22 @@ def test_times_and_boxes_by_other_names_cut_as_well(
 
 
 def test_line_pairs_whose_pictures_end_in_capitals(tmp_path: Path) -> None:
-    (tmp_path / "a.PNG").touch()
-    (tmp_path / "a.gt.txt").write_text("x", encoding="utf-8")
-    assert [sample.path for sample in line_pairs.read(line_pairs.LinePairsSettings(), tmp_path, 0)] == ["a.PNG"]
+    for name in ("a.PNG", "b.Jpg", "c.PNG", "c.png", "d.nrm.TIF"):
+        (tmp_path / name).touch()
+        (tmp_path / f"{name[0]}.gt.txt").write_text("x", encoding="utf-8")
+    found = [sample.path for sample in line_pairs.read(line_pairs.LinePairsSettings(), tmp_path, 0)]
+    assert found == ["a.PNG", "b.Jpg", "c.png", "d.nrm.TIF"]
+
+
+@pytest.mark.parametrize("suffix", ["", "/a.txt", "/../a.txt"])
+def test_endings_are_of_names(suffix: str) -> None:
+    for reader, key in (
+        (FolderSettings, "text_suffix"),
+        (line_pairs.LinePairsSettings, "text_suffix"),
+        (line_pairs.LinePairsSettings, "other_text_suffix"),
+    ):
+        with pytest.raises(ValueError, match=key):
+            reader(**{key: suffix})
 
 
 def test_a_name_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:

@@ -111,6 +111,9 @@ def test_what_transcribe_writes_is_read(tmp_path, reader, written):
         ("page_xml", PAGE.replace("10,5 60,4", "10;5"), "points must be"),
         ("page_xml", PAGE.replace('index="1"', 'index="first"'), "index of a TextEquiv of line l1 must be a number"),
         ("page_xml", PAGE.replace("C:\\scans\\page1.png", ""), "does not name its picture"),
+        ("page_xml", PAGE.replace("page1.png", "."), "does not name its picture"),
+        ("alto", ALTO.replace("page1.png", ".."), "does not name its picture"),
+        ("page_xml", PAGE.replace("</Page>", "</Page><Page/>"), "2 Page elements, PAGE XML has one"),
         ("page_xml", '<?xml version="1.0" encoding="klingon"?><a/>', "page1.xml"),
     ],
 )
@@ -185,6 +188,9 @@ def test_icdar(tmp_path):
     (tmp_path / "gt.txt").write_text('word_1.png, "a"\nword_2.png a\n')
     with pytest.raises(GlyphoneError, match=r"gt\.txt, line 2"):
         listed("icdar", tmp_path)
+    for place in (f"{tmp_path}/gt.txt", "/data/gt.txt", "../gt.txt", ""):
+        with pytest.raises(ValidationError, match="must be a path below the root"):
+            MODALITY.corpora["icdar"].Settings(list=place)
 
 
 @pytest.mark.parametrize(("start", "expected"), [(0, 0), (-3, 0), (-5, 0), (-6, -6), (-150, -150)])

@@ -98,6 +98,13 @@ def test_narrow_and_wide_images():
     assert caught.value.code == "too_long"
 
 
+def test_the_narrowest_picture_is_not_too_wide():
+    """Otherwise extract rejects every picture, after prepare."""
+    assert SliceSettings(min_width_px=100, max_width_px=100)
+    with pytest.raises(ValueError, match="every picture is at least min_width_px 100 wide; allowed: from 100 on"):
+        SliceSettings(min_width_px=100, max_width_px=99)
+
+
 def test_rotate_tall():
     image = bars(40, 100)
     upright = slices(image, SliceSettings())

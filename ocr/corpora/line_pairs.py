@@ -4,10 +4,10 @@ A tree without any ``.gt.txt`` is read with ``name.txt``; in one that has some, 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from common.corpus_files import files_below, transcript_in
+from common.corpus_files import Ending, files_below, transcript_in
 from common.errors import GlyphoneError, SampleError
 from common.grouping import file_groups, group_of, split_of_folder
 from common.manifest import FolderSettings
@@ -22,9 +22,9 @@ VERSIONS = (".bin", ".nrm", ".dew")
 class LinePairsSettings(FolderSettings):
     """A tree of line pairs; binarised twins (``name.bin.png``, ``name.nrm.png``) share the transcript's name."""
 
-    text_suffix: str = ".gt.txt"
+    text_suffix: Ending = ".gt.txt"
     # Ending of the transcripts of a tree in which nothing ends like that.
-    other_text_suffix: str = ".txt"
+    other_text_suffix: Ending = ".txt"
     # Use these of several versions of a line, the first that is there: name.png, name.nrm.png, name.bin.png.
     versions: tuple[str, ...] = ("", ".nrm", ".bin")
     splits_from_folders: bool = False
@@ -50,17 +50,19 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample 
             break
     else:
         raise GlyphoneError(f"{root}: no transcripts *{' or *'.join(suffixes)}")
-    ending = _usual_ending(files)
-    listed = [_sample(settings, root, transcript, suffix, ending) for transcript in transcripts]
+    ending, pictures = _usual_ending(files), _pictures(files)
+    listed = [_sample(settings, root, transcript, suffix, ending, pictures) for transcript in transcripts]
     samples = [each for each in listed if isinstance(each, Sample)]
     yield from samples if settings.group_pattern else file_groups(samples)
     yield from (each for each in listed if isinstance(each, Rejection))
     yield from _untranscribed(settings, files, suffix, [each.id for each in listed])
 
 
-def _sample(settings: LinePairsSettings, root: Path, transcript: str, suffix: str, ending: str) -> Sample | Rejection:
+def _sample(
+    settings: LinePairsSettings, root: Path, transcript: str, suffix: str, ending: str, pictures: Mapping[str, str]
+) -> Sample | Rejection:
     stem = transcript.removesuffix(suffix)
-    path = _image_of(stem, root, settings.versions) or f"{stem}{ending}"
+    path = _image_of(stem, pictures, settings.versions) or f"{stem}{ending}"
     group = group_of(path, settings.group_pattern)
     split = split_of_folder(stem) if settings.splits_from_folders else ""
     try:
@@ -101,14 +103,16 @@ def _usual_ending(files: Sequence[str]) -> str:
     return endings.most_common(1)[0][0] if endings else ".png"
 
 
-def _image_of(stem: str, root: Path, versions: tuple[str, ...]) -> str:
+def _pictures(files: Sequence[str]) -> dict[str, str]:
+    """Path with its ending in lower case → path, of all pictures; a.png goes before a.PNG."""
+    endings = ((file, PurePosixPath(file).suffix) for file in sorted(files))
+    return {file.removesuffix(each) + each.lower(): file for file, each in endings if each.lower() in SUFFIXES}
+
+
+def _image_of(stem: str, pictures: Mapping[str, str], versions: tuple[str, ...]) -> str:
     """The picture of a line, empty where there is none."""
-    for version in versions:
-        for suffix in (each for lower in sorted(SUFFIXES) for each in (lower, lower.upper())):
-            path = f"{stem}{version}{suffix}"
-            if (root / path).is_file():
-                return path
-    return ""
+    paths = (f"{stem}{version}{suffix}" for version in versions for suffix in sorted(SUFFIXES))
+    return next((pictures[path] for path in paths if path in pictures), "")
 
 
 READER = CorpusReader(Settings=LinePairsSettings, read=read)

@@ -35,9 +35,12 @@ def read(settings: PagesSettings, root: Path, seed: int) -> Iterator[Sample | Re
 
 
 def _lines(settings: PagesSettings, root: Path, file: Path, name: str) -> tuple[str, list[Sample | Rejection]]:
-    page = next(xml.parse(file).iter("Page"), None)
-    if page is None:
+    pages = list(xml.parse(file).iter("Page"))
+    if not pages:
         raise xml.bad(f"{file}: no Page element: not PAGE XML; the setting files can leave it out")
+    if len(pages) > 1:
+        raise xml.bad(f"{file}: {len(pages)} Page elements, PAGE XML has one; write a file for each")
+    page = pages[0]
     path, group = image_path(page.get("imageFilename") or "", file, root), group_of_page(settings, name)
     size = stated_size(page.get("imageWidth"), page.get("imageHeight"), file)
     found: list[Sample | Rejection] = []

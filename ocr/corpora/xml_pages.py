@@ -127,7 +127,7 @@ def image_path(name: str, file: Path, root: Path) -> str:
     Only the last part of the name counts: many tools write paths of the machine that they ran on.
     """
     base = name.replace("\\", "/").rpartition("/")[2]
-    if not base:
+    if base in ("", ".", ".."):
         raise xml.bad(f"{file}: does not name its picture")
     folders = [file.parent] if file.parent == root else [file.parent, file.parent.parent]
     for folder in folders:
