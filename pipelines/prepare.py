@@ -154,6 +154,9 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     samples, raw_texts, rejections = usable(listed, chosen.text)
     rejections += [each for each in refused if each.code not in NO_SAMPLES]
     num_all = len(samples) + len(rejections)
+    if not rejections and not any(each.split for each in samples):
+        # Before minutes of reading: equal contents make groups fewer, never more.
+        check_splits(assign_splits(samples, {}, chosen.prepare, seed))
 
     files = [sample for sample in samples if not sample.is_synthetic]
     work = partial(inspect, name=name, roots=roots)

@@ -288,6 +288,14 @@ def test_a_split_without_samples_is_an_error(workspace: Path) -> None:
         run([row for row in enough() if row["split"] != "test"], workspace)
 
 
+def test_what_cannot_be_split_is_told_before_any_file_is_read(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.prepare.map_ordered", lambda *_, **__: pytest.fail("files are read"))
+    with pytest.raises(GlyphoneError, match="corpus manifest: 5 samples in 1 group"):
+        run(rows(1, 5), workspace)
+    with pytest.raises(GlyphoneError, match="no samples for test"):
+        run(rows(12, 2), workspace, prepare={"test_share": 0.0})
+
+
 def test_too_few_groups_name_the_corpus(workspace: Path) -> None:
     with pytest.raises(GlyphoneError, match=r"corpus manifest: 20 samples in 2 group\(s\) \(.*\) cannot be split"):
         run(rows(2, 10), workspace)
