@@ -47,7 +47,7 @@ class NetworkSettings(BaseModel):
     recurrent_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of recurrent weights, one choice a batch
     zoneout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of units that keep their state at each step
     residual: bool = False  # a layer's input added to its output where both are as wide
-    forget_bias: Annotated[float, Field(allow_inf_nan=False)] = 1.0  # of LSTMs, at the start
+    forget_bias: Annotated[float, Field(ge=-100, le=100)] = 1.0  # of LSTMs, at the start
     num_heads: Annotated[int, Field(ge=1, le=64, validate_default=True)] = 4  # of the transformer
     # Layers, from 1, behind which the head reads too: intermediate CTC (arXiv 2102.03216), weighed by
     # training.intermediate_weight. It is the same head, so it adds no weights and nothing to transcribing.

@@ -98,8 +98,8 @@ def read_table(
         if not row.is_header:
             yield named
     if unseen:
-        names = ", ".join(map(repr, sorted(unseen)))
-        raise GlyphoneError(f"{path}: no column {names}, which the setting columns names")
+        unknown = ", ".join(map(repr, sorted(unseen)))
+        raise GlyphoneError(f"{path}: no column {unknown}, which the setting columns names")
 
 
 def _named(cells: Mapping[str, Any], aliases: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:

@@ -81,6 +81,8 @@ def mistakes(checked: Sections) -> Iterator[str]:
     if checked["pretraining"] is not None and checked["training"] is not None:
         yield from _starts(checked["pretraining"], checked["training"])
     decoding, language = checked["decoding"], checked["language"]
+    if decoding is not None and checked["text"] is not None:
+        yield from _unwritable(decoding, checked["text"])
     if decoding is None or language is None:
         return
     engine = decoding.engine
@@ -103,6 +105,17 @@ def mistakes(checked: Sections) -> Iterator[str]:
         yield "decoding.rescoring: there is no character model to rescore with; set language.characters"
     if language.text and language.unit == "none" and language.characters is None:
         yield f"language.text: {language.text!r}: nothing learns from it; set language.unit or language.characters"
+
+
+def _unwritable(decoding: Any, text: Any) -> Iterator[str]:
+    """What decoding asks for and no model can write whose texts are as section text leaves them."""
+    if decoding.hotwords and text.direction == "rtl":
+        yield f"decoding.hotwords: {decoding.hotwords!r}: not for lines that read from right to left; allowed: {{}}"
+    turned = {"lower": str.lower, "upper": str.upper}.get(text.case, str)
+    put_in = set("".join(text.replace.values()))
+    for key, asked in (("hotwords", "".join(decoding.hotwords)), ("whitelist", decoding.whitelist or "")):
+        if lost := sorted({each for each in asked if turned(each) != each} - put_in):
+            yield f"decoding.{key}: {' '.join(lost)}: text.case {text.case} leaves no such characters"
 
 
 def _starts(pretraining: Any, training: Any) -> Iterator[str]:

@@ -28,6 +28,18 @@ from tests.test_settings import GOOD, _toy, mistakes, params, write  # noqa: F40
             "decoding.lexicon: 'open': the language model has no words",
         ),
         ({"decoding": {"engine": "beam", "rescoring": {}}}, "decoding.rescoring: there is no character model"),
+        (
+            {"text": {"case": "lower"}, "decoding": {"engine": "beam_lm", "hotwords": {"Anna": 1.0}}},
+            "decoding.hotwords: A: text.case lower leaves no such characters",
+        ),
+        (
+            {"text": {"case": "upper", "replace": {"B": "b"}}, "decoding": {"whitelist": "A bc1ß"}},
+            "decoding.whitelist: c ß: text.case upper leaves no such characters",
+        ),
+        (
+            {"text": {"direction": "rtl"}, "decoding": {"engine": "beam_lm", "hotwords": {"a": 1.0}}},
+            "decoding.hotwords: {'a': 1.0}: not for lines that read from right to left",
+        ),
         ({"language": {"text": "more.txt"}}, "language.text: 'more.txt': nothing learns from it"),
         (
             {"pretraining": {"draw": {"synthetic": 5}}},

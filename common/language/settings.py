@@ -23,7 +23,7 @@ class CharacterSettings(BaseModel):
     batch_texts: int = Field(32, ge=1, le=4096)
     # Characters that the gradient goes back; longer texts go on from the state that the part before ended with.
     window: int = Field(128, ge=1, le=10_000)
-    num_threads: int = Field(1, ge=0)  # 0: all usable cores; another number may end in other last bits
+    num_threads: int = Field(1, ge=0, le=1024)  # 0: all usable cores; another number may end in other last bits
     checkpoint_minutes: float = Field(2.0, ge=0)  # between checkpoints within an epoch
 
 

@@ -26,7 +26,7 @@ class TrainingSettings(BaseModel):
     part_slices: int = Field(0, ge=0)
     # GiB that training may take, of main memory or of a GPU, what the process has before included; 0: what is free.
     # Batches that would need more are computed in parts.
-    memory_gib: float = Field(0.0, ge=0)
+    memory_gib: float = Field(0.0, ge=0, le=1_000_000)
     # What the loss has beside CTC (common/training/objective.py); all act in training alone.
     # Weight of the consistency of two augmented views of each sample, which have the same geometry (CR-CTC, arXiv
     # 2410.05101, where it is 0.2); 0: one view. A step computes twice the rows; batch_slices counts a sample once.
@@ -58,7 +58,8 @@ class TrainingSettings(BaseModel):
     stream: StreamSettings = StreamSettings()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    num_threads: int = Field(0, ge=0)  # of a process; 0: the fastest number, tried out, at most all usable cores
+    # Of a process; 0: the fastest number, tried out, at most all usable cores.
+    num_threads: int = Field(0, ge=0, le=1024)
     # Processes on this machine that share each batch, on CPUs by gloo, each with a GPU of its own by nccl. Losses are
     # those of one process up to the order of summation. torchrun's own environment goes before.
     processes: int = Field(1, ge=1, le=64)
