@@ -155,6 +155,12 @@ def test_fsdd_mistakes(tmp_path: Path) -> None:
     fails("fsdd", tmp_path, "test_speaker 'd' is none of a, b, c", test_speaker="d")
     broken = write(tmp_path / "broken", {"fsdd.zip": "no archive"})
     fails("fsdd", broken, "not a zip archive")
+    with zipfile.ZipFile(broken / "fsdd.zip", "w") as archive:
+        archive.writestr("0_a_0.wav", "")
+    data = bytearray((broken / "fsdd.zip").read_bytes())
+    data[data.index(b"PK\1\2") + 6] = 150  # version that is needed to unpack it
+    (broken / "fsdd.zip").write_bytes(data)
+    fails("fsdd", broken, r"not a zip archive: zip file version 15\.0")
 
 
 def test_real_fsdd(shared_data: Path) -> None:
