@@ -20,6 +20,8 @@ except ImportError:  # Windows: what killed writers left behind stays there
 
 # What writing fails with that the user can mend: a full disk or quota, a limit, a broken or read-only disk.
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+# Of a name that its temporary one begins with: file systems allow 255 bytes, and a character has up to four.
+MOST_NAME_CHARACTERS = 50
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which is called ``path`` when all of it is there, and is gone after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as temporary:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path), suffix=".part") as temporary:
         inner = Path(temporary) / "content"
         inner.mkdir()
         yield inner
@@ -68,18 +70,22 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def _open_temporary(path: Path) -> tuple[int, str]:
     """Handle and name of a new file beside path, locked for as long as its writer lives."""
     if fcntl is not None:
-        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        for leftover in path.parent.glob(f"{glob.escape(_prefix(path))}*.part"):
             with suppress(OSError), open(leftover, "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where its writer is still at work
                 leftover.unlink()
     while True:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
         if fcntl is not None:
             with suppress(OSError):  # a network file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
         if Path(temporary).exists():
             return handle, temporary
         os.close(handle)  # another writer took it for a leftover, before it was locked
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:MOST_NAME_CHARACTERS]}."
 
 
 def _disk_error(error: BaseException | None) -> OSError | None:

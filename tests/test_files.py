@@ -16,6 +16,7 @@ from common.errors import GlyphoneError
 from common.files import (
     DISK_ERRORS,
     atomic,
+    atomic_folder,
     read_json,
     read_jsonl,
     to_json,
@@ -101,6 +102,20 @@ def test_what_a_kill_left_is_removed_by_the_next_writer_and_nothing_else(tmp_pat
         first.write(b"first")
     assert (tmp_path / "a[1]").read_bytes() == b"first"
     assert names(tmp_path) == sorted(["a[1]", *(leftover.name for leftover in others)])
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "日" * 85, "😀" * 63, ".hidden" * 36])
+def test_every_name_that_a_file_may_have_can_be_written(tmp_path: Path, name: str) -> None:
+    try:
+        (tmp_path / name).touch()
+    except OSError:
+        pytest.skip("this file system takes shorter names only")
+    write_text(tmp_path / name, "whole")
+    assert (tmp_path / name).read_text(encoding="utf-8") == "whole"
+    with atomic_folder(tmp_path / "folder" / name) as folder:
+        write_text(folder / "file", "whole")
+    assert names(tmp_path / "folder" / name) == ["file"]
+    assert names(tmp_path) == sorted([name, "folder"])
 
 
 @pytest.mark.parametrize("number", sorted(DISK_ERRORS))
