@@ -88,6 +88,8 @@ class Rows:
         self._show = show
         self._writer = WRITERS.get(unit, {}).get(form)
         self._names: dict[str, str] = {}
+        self._done: set[tuple[str, int]] = set()
+        self._owners: dict[str, tuple[str, int]] = {}  # of a table: a name → the input, and its size, of that name
         self._header = ""
         if self._writer is None:
             self._row = FORMATS[form].row
@@ -102,8 +104,11 @@ class Rows:
     def __enter__(self) -> Self:
         if self._journal is not None:
             self._stack.enter_context(self._journal)
-            self._done = {(key.partition(_PARTED)[0], size) for key, size in self._journal.entries}
-            self._refuse_other_owners([key.split(_PARTED) for key, _ in self._journal.entries])
+            for key, size in self._journal.entries:
+                path, _, name = key.partition(_PARTED)
+                self._done.add((path, size))
+                self._owners[name] = path, size
+            self._refuse_other_owners()
         elif self._header:
             self._show(self._header)
         return self
@@ -113,22 +118,22 @@ class Rows:
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
-    def _refuse_other_owners(self, keys: list[list[str]]) -> None:
-        """A table calls each input by a name: one name must not mean two of them."""
-        owners = {name: path for path, *names in keys for name in names}
+    def _refuse_other_owners(self) -> None:
+        """A table calls each input by a name: one name must not mean two of them, or one before and after a change."""
         for path in self._names:
-            name = self._key(path).partition(_PARTED)[2]
-            if not _same(owner := owners.get(name, shown(path)), shown(path)):
+            name = self._name(path)
+            owner, size = self._owners.get(name, (shown(path), size_of(path)))
+            if not (is_same := _same(owner, shown(path))) or size != size_of(path):
                 self._stack.close()
                 place = self._journal.path if self._journal else ""
-                also = f"{shown(path)} would be called so too"
-                raise GlyphoneError(f"{place}: {name} is {owner} there, {also}; name another file")
+                also = "and has another size now" if is_same else f"{shown(path)} would be called so too"
+                raise GlyphoneError(f"{place}: {name} is {owner} there, {also}; name another file, or --restart")
 
     def todo(self, paths: Sequence[str]) -> list[str]:
         """The paths that have no row yet."""
         if self._journal is None:
             return list(paths)
-        return [path for path in paths if (shown(path), size_of(path)) not in self._done]
+        return [path for path in paths if (shown(path), size_of(path)) not in self._done and not self._has_name(path)]
 
     def add(self, result: "Result") -> None:
         assert result.hypothesis is not None
@@ -143,9 +148,15 @@ class Rows:
 
     def _key(self, path: str) -> str:
         """The input, and what a table calls it."""
-        if self._writer is None:
-            return shown(path)
-        return shown(path) + _PARTED + self._writer.file_name(shown(self._names[path]))
+        return shown(path) if self._writer is None else shown(path) + _PARTED + self._name(path)
+
+    def _has_name(self, path: str) -> bool:
+        """Whether it stands in a table that calls it by another path: ./a.wav for a.wav."""
+        return self._writer is not None and self._name(path) in self._owners
+
+    def _name(self, path: str) -> str:
+        assert self._writer is not None
+        return self._writer.file_name(shown(self._names[path]))
 
 
 class Documents:

@@ -285,6 +285,24 @@ def test_a_later_call_writes_over_no_other_input_s_file(model: Path, sounds: Pat
         call(model, sounds / "b", "-o", tmp_path / "all.ctm")
 
 
+@pytest.mark.parametrize("form", ["ctm", "trn"])
+def test_a_table_has_each_recording_once(model, sounds, tmp_path, monkeypatch, form):
+    sound, output = tmp_path / "t.wav", tmp_path / f"all.{form}"
+    shutil.copyfile(sounds / "one.wav", sound)
+    monkeypatch.chdir(tmp_path)
+    assert call(model, "t.wav", "-o", output) == 0
+    whole = output.read_bytes()
+    for name in ("./t.wav", sound, f"../{tmp_path.name}/t.wav", tmp_path):
+        assert call(model, name, "-o", output) == 0
+        assert output.read_bytes() == whole
+    shutil.copyfile(sounds / "b/x.wav", sound)
+    with pytest.raises(GlyphoneError, match=rf"all\.{form}: t is t\.wav there, and has another size now; .*--restart"):
+        call(model, "t.wav", "-o", output)
+    assert output.read_bytes() == whole
+    assert call(model, "t.wav", "-o", output, "--restart") == 0
+    assert whole != output.read_bytes()
+
+
 def test_an_input_that_is_again_what_it_was_is_written_again(model: Path, sounds: Path, tmp_path: Path) -> None:
     sound, found = tmp_path / "t.wav", []
     for name in ("one.wav", "b/x.wav", "one.wav"):
