@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from common.errors import GlyphoneError, run
+from common.errors import GlyphoneError, SampleError, run
 
 if TYPE_CHECKING:
     from common.explanation.content import Input
@@ -91,7 +91,10 @@ def _read(model: Path, path: Path, start: float | None, end: float | None) -> "I
     bundle, kind = recogniser.bundle, recogniser.modality
     signal = kind.read(path)
     # The very numbers that transcribe gives the network.
-    slices = halve(kind.slices(signal, kind.SliceSettings(**bundle.slice_settings))).astype(np.float32)
+    try:
+        slices = halve(kind.slices(signal, kind.SliceSettings(**bundle.slice_settings))).astype(np.float32)
+    except SampleError as error:
+        raise GlyphoneError(f"{path}: {error}") from None
     length = kind.length(signal)
     step = length / max(1, len(slices)) if bundle.unit == "px" else bundle.step
     (log_probs,) = emissions(bundle.network, [slices], exact=True)

@@ -207,6 +207,10 @@ def test_bad_input_ends_in_one_line(world, tmp_path):
         with pytest.raises(GlyphoneError) as caught:
             explain.main(arguments)
         assert sentence in str(caught.value) and "\n" not in str(caught.value)
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.zeros(61 * 1000), 1000)
+    with pytest.raises(GlyphoneError, match=r"long\.wav: 61\.00 s of sound"):
+        explain.main([audio, sound, *out, "--beside", audio, str(long)])
     assert not (tmp_path / "x.html").exists()
 
 
