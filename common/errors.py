@@ -57,6 +57,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     A reader of standard output that has enough, as `head` has, is no error: exit 141, as of a shell's own commands.
     A package that is not installed is an error that a user can mend, too.
     """
+    _replace_closed_streams()
     try:
         code = main()
     except GlyphoneError as error:
@@ -78,3 +79,14 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print("interrupted: start the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
     raise SystemExit(code or 0)
+
+
+def _replace_closed_streams() -> None:
+    """Standard input that the caller closed holds nothing, to closed standard error nothing is said.
+
+    Python has None for them, and `print` writes to standard output what is meant for None.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  (open to the end)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115

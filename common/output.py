@@ -4,11 +4,13 @@ import csv
 import io
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.decoding.hypothesis import Hypothesis, Symbol, Word
+from common.errors import GlyphoneError
 from common.files import to_json
 
 # A cell that begins with one of these is a formula to a spreadsheet program (OWASP, "CSV injection").
@@ -62,6 +64,18 @@ def rounded(confidence: float) -> float:
 def shown(path: str | os.PathLike[str]) -> str:
     """A path as text that can always be written: bytes that are not UTF-8 become ``\\xNN``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def put(text: str) -> None:
+    """Write to standard output at once, in UTF-8 whatever the locale.
+
+    Raises:
+        GlyphoneError: the caller closed it.
+    """
+    if sys.stdout is None:
+        raise GlyphoneError("standard output is closed: the result has no place to go")
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
 
 
 def _text_row(row: Mapping[str, Any]) -> str:

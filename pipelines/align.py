@@ -68,8 +68,9 @@ def main() -> int:
         if options.output.resolve().parent != options.table.resolve().parent:
             print(f"paths in {options.output} start at {options.table.parent}, not at its folder", file=sys.stderr)
     else:
-        sys.stdout.buffer.write(text.encode("utf-8"))  # whatever the locale
-        sys.stdout.buffer.flush()
+        from common.output import put
+
+        put(text)
     for name, reason in reasons.items():
         print(f"not aligned: {name}: {reason}", file=sys.stderr)
     print(f"{len(rows) - 1} words, {len(reasons)} samples not aligned", file=sys.stderr)

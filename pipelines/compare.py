@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from common.comparison.compare import compare, tree
     from common.comparison.runs import read_run
     from common.files import to_json, write_text
-    from common.output import shown
+    from common.output import put, shown
     from common.report.comparison import view
     from common.report.comparison_text import markdown, text
     from common.report.page import render_comparison
@@ -42,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         num_shown = NUM_SHOWN[form] if options.num_shown is None else options.num_shown
         result = {"text": text, "markdown": markdown, "html": render_comparison}[form](view(comparison, num_shown))
     if options.output is None:
-        sys.stdout.buffer.write(result.encode("utf-8"))  # whatever the locale
-        sys.stdout.buffer.flush()
+        put(result)
     else:
         write_text(options.output, result)
         print(f"{shown(options.first)}, {shown(options.second)}: {shown(options.output)}", file=sys.stderr)

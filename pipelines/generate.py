@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from common.decoding.places import LANGUAGE_FOLDER
     from common.language.character_folder import read_characters
     from common.language.generation import generate
+    from common.output import put
     from common.text import normalise
 
     if not options.model.is_dir():
@@ -36,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prompt=prompt,
         max_characters=options.max_characters,
     ):
-        sys.stdout.buffer.write(f"{text}\n".encode())  # UTF-8 whatever the locale
-        sys.stdout.buffer.flush()
+        put(f"{text}\n")
         num_cut += not ended
     if num_cut:
         print(f"{num_cut} of {options.count} texts were cut at {options.max_characters} characters", file=sys.stderr)

@@ -164,6 +164,7 @@ def _output(options: argparse.Namespace, voter_folders: list[Path], unit: str, p
     """What takes the results."""
     import hashlib
 
+    from common.output import put
     from pipelines.outputs import choose_format, open_output
 
     decoding = _decoding(options)
@@ -181,7 +182,7 @@ def _output(options: argparse.Namespace, voter_folders: list[Path], unit: str, p
         from pipelines.voter_folders import voters_digest
 
         origin["model"] += f" with {voters_digest(voter_folders)[:16]} by {options.voting}"
-    return open_output(form, unit, paths, options.output, origin, options.restart, _print)
+    return open_output(form, unit, paths, options.output, origin, options.restart, put)
 
 
 def _decoding(options: argparse.Namespace) -> "DecodingSettings":
@@ -265,15 +266,9 @@ def _followed(
     from common.progress import with_progress
 
     # On a terminal the rows themselves show the progress.
-    if options.quiet or (options.output is None and sys.stdout.isatty()):
+    if options.quiet or (options.output is None and sys.stdout is not None and sys.stdout.isatty()):
         return results
     return with_progress(results, total, "transcribe", "file")
-
-
-def _print(text: str) -> None:
-    """Write to standard output at once, in UTF-8 whatever the locale."""
-    sys.stdout.buffer.write(text.encode("utf-8"))
-    sys.stdout.buffer.flush()
 
 
 def _shown(path: str) -> str:

@@ -281,6 +281,25 @@ def test_a_closed_pipe_is_no_error(model, sounds):
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no shell that closes streams")
+def test_streams_that_the_caller_closed(model, sounds, tmp_path):
+    """As of a daemon or cron: an end in one line, results where they belong, and no message among them."""
+    output, command = tmp_path / "out.txt", f'"{sys.executable}" -m pipelines.transcribe "{model}"'
+
+    def shell(text):
+        return subprocess.run(f"{command} {text}", shell=True, capture_output=True, encoding="utf-8", cwd=REPOSITORY)
+
+    done = shell("- <&-")
+    assert done.returncode == 2 and done.stderr.startswith("error: no files named") and done.stderr.count("\n") == 1
+    done = shell(f'"{sounds}/00.wav" --quiet >&-')
+    assert (done.returncode, done.stderr) == (2, "error: standard output is closed: the result has no place to go\n")
+    done = shell(f'"{sounds}" nowhere.wav 2>&-')
+    assert done.returncode == 1 and len(done.stdout.splitlines()) == 12
+    assert all(line.startswith(str(sounds)) for line in done.stdout.splitlines())
+    assert shell(f'"{sounds}" -o "{output}" <&- >&- 2>&-').returncode == 0
+    assert output.read_text(encoding="utf-8") == done.stdout
+
+
 def test_other_formats_models_and_files_are_not_mixed(model, sounds, tmp_path):
     output = tmp_path / "results"
     arguments = [str(model), str(sounds / "00.wav"), "-o", str(output), "--quiet"]
