@@ -76,7 +76,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
             raise  # a module of our own: a bug
         fail(GlyphoneError(f"{sys.executable} has no package {package}: {MISSING_PACKAGE}"))
     except KeyboardInterrupt:
-        print("interrupted: start the same command again to go on", file=sys.stderr)
+        print("interrupted: start the same command again", file=sys.stderr)
         raise SystemExit(130) from None
     raise SystemExit(code or 0)
 

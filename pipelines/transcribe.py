@@ -28,12 +28,17 @@ if TYPE_CHECKING:
     from pipelines.recogniser import Recogniser, Result
 
 ENGINES = ("greedy", "beam", "beam_lm", "ctcdecode")
+# Formats that hold more than one text of a file.
+WITH_ALTERNATIVES = ("jsonl", "page")
 # A file alone and among others may differ in the last bits of a sum, never by this much.
 CONFIDENCE_TOLERANCE = 1e-3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    if options.voting and not options.voters:
+        raise GlyphoneError(f"--voting {options.voting}: one model does not vote; name further ones behind --with")
+    options.voting = options.voting or "confidences"
     # Heavy libraries only from here on: --help answers at once.
     from common.archive import unpacked
 
@@ -114,8 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--voting",
         choices=("confidences", "emissions"),
-        default="confidences",
-        help="of --with: characters by summed confidences, or the mean of the emissions (default: %(default)s)",
+        help="of --with: characters by summed confidences (the default), or the mean of the emissions",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; auto takes CUDA where there is one")
     parser.add_argument(
@@ -164,6 +168,7 @@ def _output(options: argparse.Namespace, voter_folders: list[Path], unit: str, p
     """What takes the results."""
     import hashlib
 
+    from common.decoding.settings import MOST_PREFIXES
     from common.output import put
     from pipelines.outputs import choose_format, open_output
 
@@ -171,7 +176,14 @@ def _output(options: argparse.Namespace, voter_folders: list[Path], unit: str, p
     for name, asked in (("alternatives", options.alternatives), ("beam-width", options.beam_width)):
         if asked and decoding.engine == "greedy":
             raise GlyphoneError(f"--{name} {asked}: greedy has none; --engine beam is needed")
+        if asked and asked > MOST_PREFIXES:
+            raise GlyphoneError(f"--{name} {asked}: allowed: 1 to {MOST_PREFIXES}")
     form = choose_format(options.format, options.output, unit)
+    if options.alternatives and form not in WITH_ALTERNATIVES:
+        raise GlyphoneError(
+            f"--alternatives {options.alternatives}: format {form} has no place for them; "
+            f"{' and '.join(WITH_ALTERNATIVES)} have"
+        )
     description = (options.model / "bundle.json").read_bytes()
     origin = {
         "engine": _engine(decoding, options.model),

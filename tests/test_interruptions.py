@@ -172,7 +172,7 @@ def test_ctrl_c(
     assert process.stderr is not None and process.stderr.read(1)  # the bar: it is at work
     time.sleep(delay_s)
     (os.killpg if all_of_them else os.kill)(process.pid, signal.SIGINT)
-    assert finish(process, 130) == "interrupted: start the same command again to go on"
+    assert finish(process, 130) == "interrupted: start the same command again"
     wait_until(lambda: is_gone(process.pid))
     check_whole(folder, stage, undisturbed)
     check_again(folder, stage, undisturbed)

@@ -235,7 +235,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals, c
         errors = process.stderr.read()
         assert process.wait(timeout=20) == code
         if number == signal.SIGINT:
-            assert errors == "interrupted: start the same command again to go on\n"
+            assert errors == "interrupted: start the same command again\n"
     deadline = time.monotonic() + 10
     while alive := {each for each in workers if is_alive(each)}:
         assert time.monotonic() < deadline, f"still alive: {alive}"

@@ -220,6 +220,12 @@ def test_what_is_refused(model, sounds, tmp_path):
     for option in ("--alternatives", "--beam-width"):
         with pytest.raises(GlyphoneError, match=f"{option} 2: greedy has none"):
             call(model, sounds, option, 2)
+        with pytest.raises(GlyphoneError, match=f"{option} 10001: allowed: 1 to 10000"):
+            call(model, sounds, "--engine", "beam", option, 10_001)
+    with pytest.raises(GlyphoneError, match="--alternatives 2: format ctm has no place for them; jsonl and page have"):
+        call(model, sounds, "--engine", "beam", "--alternatives", 2, "-f", "ctm")
+    with pytest.raises(GlyphoneError, match="--voting emissions: one model does not vote"):
+        call(model, sounds, "--voting", "emissions")
     for folder in (tmp_path, ".", "/", ""):
         with pytest.raises(GlyphoneError, match="a folder or a device; name a file for the results"):
             call(model, sounds, "-o", folder)

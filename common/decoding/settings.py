@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+# More take memory that few machines have.
+MOST_PREFIXES = 10_000
 
 
 class RescoringSettings(BaseModel):
@@ -13,7 +15,7 @@ class RescoringSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Texts of the search that are looked at; at most beam_width are found.
-    num_texts: Annotated[int, Field(ge=2, le=10_000)] = 20
+    num_texts: Annotated[int, Field(ge=2, le=MOST_PREFIXES)] = 20
     # What ln P(text) by the character model counts beside the search's score. Stage tune chooses both.
     weight: Annotated[float, Field(ge=0, le=100)] = 0.3
     # Added for each character.
@@ -29,10 +31,10 @@ class DecodingSettings(BaseModel):
     # the language model of stage lm; ctcdecode: the search of beam by the package of that name, where it is installed.
     engine: Literal["greedy", "beam", "beam_lm", "ctcdecode"] = "greedy"
     # Prefixes kept after each slice, all engines but greedy. docs/decoding.md has the search error by width.
-    beam_width: Annotated[int, Field(ge=1, le=10_000)] = 100
+    beam_width: Annotated[int, Field(ge=1, le=MOST_PREFIXES)] = 100
     # Further texts beside the best one, all engines but greedy; at most beam_width - 1 are found, with rescoring
     # num_texts - 1.
-    num_alternatives: Annotated[int, Field(ge=0, le=10_000)] = 0
+    num_alternatives: Annotated[int, Field(ge=0, le=MOST_PREFIXES)] = 0
     # The only characters that may be written, a space among them if it may; none: all of the alphabet.
     whitelist: Annotated[str, Field(min_length=1)] | None = None
     # What follows is of engine beam_lm; scores are natural logarithms. Stage tune chooses alpha, beta and beam_width.
