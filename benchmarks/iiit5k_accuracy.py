@@ -15,6 +15,6 @@ def run() -> Result:
 
 def evidence_of(done: Run) -> Result:
     """The share, with the clean subset, which holds the test words whose source pictures gave no training words."""
-    slices = {name: tree[PART] for name, tree in done.metrics["by_condition"].items()}
-    detail = evidence(done, PART) | {"clean": slices["clean"], "seen": slices["seen"]}
+    subsets = {name: tree[PART] for name, tree in done.metrics["by_condition"].items()}
+    detail = evidence(done, PART) | {"clean": subsets["clean"], "seen": subsets["seen"]}
     return Result(done.metrics[PART]["share"], "fraction", True, detail)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
-from audio.reading import BAD_MEMBERS, MEMBER, SUFFIXES
+from audio.reading import MEMBER, SUFFIXES
 from common.corpus_files import is_hidden
 from common.errors import GlyphoneError
 from common.modality import CorpusReader
@@ -82,7 +82,7 @@ def _members(archive: Path) -> list[tuple[str, str]]:
     try:
         with zipfile.ZipFile(archive) as entries:
             return [(name.rpartition("/")[2], f"{archive.name}{MEMBER}{name}") for name in entries.namelist()]
-    except BAD_MEMBERS as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise GlyphoneError(f"{archive}: not a zip archive: {error}") from None
 
 
