@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel
 
 from common.samples import Rejection, Sample
+
+Turn = Literal["", "left", "right"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Modality:
         digest: signal → hex digest of its content, to find duplicates.
         length: signal → units (seconds; pixels of width).
         height: signal → pixels of height, for boxes; 1 where a signal has none.
+        upright: (signal, settings) → the signal as its slices see it, and how it was turned for that: "" (it was not),
+            "left" or "right" by 90 degrees.
         parts: (signal, settings, longest) → signals of that length at most which end to end are a signal that is longer
             than ``settings`` allow, for transcribe; one that is not, alone. None: there is no cutting.
     """
@@ -60,6 +64,7 @@ class Modality:
     digest: Callable[[Any], str]
     length: Callable[[Any], float]
     height: Callable[[Any], float] = lambda signal: 1.0
+    upright: Callable[[Any, Any], tuple[Any, Turn]] = lambda signal, settings: (signal, "")
     mistakes: Callable[[Any, Any], Iterable[str]] = lambda slices, augment: ()
     parts: Callable[[Any, Any, float], list[Any]] | None = None
 

@@ -14,7 +14,7 @@ from ocr import reading
 from ocr.augment import AugmentSettings, augment
 from ocr.corpora import alto, folder, fraktur, icdar, iiit5k, line_pairs, manifest, page_xml, svt, synthetic
 from ocr.page_size import scaled
-from ocr.slices import SliceSettings, num_features, slices, step
+from ocr.slices import SliceSettings, num_features, slices, step, upright
 from ocr.synthesis import synthesise
 
 # Lower or narrower than this, letters cannot be told apart by a person either.
@@ -105,4 +105,5 @@ MODALITY = Modality(
     digest=digest,
     length=length,
     height=height,
+    upright=upright,
 )

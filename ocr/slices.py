@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from common.errors import SampleError
+from common.modality import Turn
 
 # Grey levels that darkest and lightest must lie apart; below, noise would be blown up to look like ink.
 MIN_CONTRAST_LEVELS = 12.0
@@ -73,8 +74,7 @@ def slices(image: np.ndarray, settings: SliceSettings) -> np.ndarray:
     """
     if image.ndim != 2 or image.size == 0:
         raise SampleError("empty_signal", f"an image without pixels: shape {image.shape}")
-    if settings.rotate_tall != "keep" and image.shape[0] > TALL_ASPECT * image.shape[1]:
-        image = np.rot90(image, 1 if settings.rotate_tall == "left" else -1)
+    image, _ = upright(image, settings)
     turn = settings.polarity == "dark_on_light" or (settings.polarity == "auto" and not is_light_on_dark(image))
     values = _normalise(_resize(image, settings), settings, turn)
     if turn:
@@ -82,6 +82,13 @@ def slices(image: np.ndarray, settings: SliceSettings) -> np.ndarray:
     if settings.contrast == "stretch" and np.ptp(values) == 0:
         values = np.zeros_like(values)
     return np.ascontiguousarray(values.T, dtype=np.float32)  # [F, T] → [T, F]
+
+
+def upright(image: np.ndarray, settings: SliceSettings) -> tuple[np.ndarray, Turn]:
+    """An image [H, W] with its text from left to right, and how it was turned for that, by ``rotate_tall``."""
+    if settings.rotate_tall == "keep" or image.shape[0] <= TALL_ASPECT * image.shape[1]:
+        return image, ""
+    return np.rot90(image, 1 if settings.rotate_tall == "left" else -1), settings.rotate_tall
 
 
 def is_light_on_dark(image: np.ndarray) -> bool:

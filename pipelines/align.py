@@ -181,24 +181,38 @@ def _aligned(
             yield sample, each
             continue
         slices, signal = each
-        length = kind.length(signal)
+        upright, turned = kind.upright(signal, front)
+        length = kind.length(upright)
         step = (length / max(1, len(slices)) if bundle.unit == "px" else bundle.step) * bundle.stride
         try:
             words = words_of(next(found), normalise(sample.text, spelling), bundle.alphabet, margin / step)
         except SampleError as error:
             yield sample, str(error)
             continue
-        height = kind.height(signal)
-        yield sample, [(word, _cells(word, sample, step, length, height, bundle.unit)) for word in words]
+        height = kind.height(upright)
+        yield sample, [(word, _cells(word, sample, step, (length, height), turned, bundle.unit)) for word in words]
 
 
-def _cells(word: AlignedWord, sample: "Sample", step: float, length: float, height: float, unit: str) -> list[str]:
-    """Place of a word in its file: seconds to the millisecond, or the edges of a box in whole pixels."""
+def _cells(
+    word: AlignedWord, sample: "Sample", step: float, size: tuple[float, float], turned: str, unit: str
+) -> list[str]:
+    """Place of a word in its file: seconds to the millisecond, or the edges of a box in whole pixels.
+
+    Args:
+        size: length and height of the upright signal, in units.
+        turned: how a picture was turned to be upright.
+    """
+    length, height = size
     start, end = word.start * step, min(word.end * step, length)
     if unit == "s":
         return [f"{(sample.start or 0.0) + place:.3f}" for place in (start, end)]
     left, top = sample.box[:2] if sample.box else (0, 0)
-    return [str(edge) for edge in (left + math.floor(start), top, left + math.ceil(end), top + round(height))]
+    if turned == "right":  # read from the bottom to the top
+        start, end = length - end, length - start
+    edges = (math.floor(start), 0, math.ceil(end), round(height))
+    if turned:
+        edges = (0, edges[0], edges[3], edges[2])
+    return [str(edge) for edge in (left + edges[0], top + edges[1], left + edges[2], top + edges[3])]
 
 
 if __name__ == "__main__":

@@ -91,11 +91,12 @@ def _read(model: Path, path: Path, start: float | None, end: float | None) -> "I
     bundle, kind = recogniser.bundle, recogniser.modality
     signal = kind.read(path)
     # The very numbers that transcribe gives the network.
+    front = kind.SliceSettings(**bundle.slice_settings)
     try:
-        slices = halve(kind.slices(signal, kind.SliceSettings(**bundle.slice_settings))).astype(np.float32)
+        slices = halve(kind.slices(signal, front)).astype(np.float32)
     except SampleError as error:
         raise GlyphoneError(f"{path}: {error}") from None
-    length = kind.length(signal)
+    length = kind.length(kind.upright(signal, front)[0])
     step = length / max(1, len(slices)) if bundle.unit == "px" else bundle.step
     (log_probs,) = emissions(bundle.network, [slices], exact=True)
     hypothesis = calibrated(readable(recogniser.decoder(log_probs)), bundle.calibration)

@@ -23,7 +23,7 @@ from common.calibration import calibrated
 from common.decoding import DecodingSettings, Hypothesis, in_units, readable
 from common.decoding.decoder import Decoder, chosen_settings, decoder_of
 from common.errors import GlyphoneError, SampleError
-from common.modality import Modality
+from common.modality import Modality, Turn
 from pipelines.modalities import modality
 
 if TYPE_CHECKING:
@@ -42,13 +42,17 @@ READERS = 2  # threads; more gain nothing, for the network takes longer than rea
 
 @dataclass(frozen=True)
 class Result:
-    """One file's hypothesis, with the length and height of its signal in units; or None, and the reason."""
+    """One file's hypothesis, with the length and height of its signal in units; or None, and the reason.
+
+    Those of a picture that was ``turned`` are of the turned one, as are the places of the hypothesis.
+    """
 
     path: str
     hypothesis: Hypothesis | None
     reason: str = ""
     length: float = 0.0
     height: float = 0.0
+    turned: Turn = ""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,12 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Input:
-    """A file's parts, mostly one, and the length and height of its signal in units."""
+    """A file's parts, mostly one, the length and height of its upright signal in units, and how that was turned."""
 
     parts: tuple[_Part, ...]
     length: float
     height: float
+    turned: Turn
 
 
 class Recogniser:
@@ -148,7 +153,10 @@ class Recogniser:
             return cls(bundle, chosen_device, decoding, decoder, voting_models)
 
     def transcribe(self, path: str | Path) -> Hypothesis:
-        """Transcribe one file; places are in seconds or pixels of the file (``unit``).
+        """Transcribe one file; places are in seconds or pixels of the file (``unit``), from where the slices begin.
+
+        That is the left edge of a picture; of one that ``slices.rotate_tall`` turned, the top for text that reads
+        downwards, the bottom for text that reads upwards.
 
         Raises:
             SampleError: it cannot be read, or gives no slices.
@@ -197,7 +205,10 @@ class Recogniser:
         signal = self.modality.read(Path(path))
         cut = self.modality.parts
         parts = [signal] if cut is None else cut(signal, self._slice_settings, self._longest)
-        return _Input(tuple(map(self._part, parts)), self.modality.length(signal), self.modality.height(signal))
+        upright, turned = self.modality.upright(signal, self._slice_settings)
+        return _Input(
+            tuple(map(self._part, parts)), self.modality.length(upright), self.modality.height(upright), turned
+        )
 
     @property
     def _longest(self) -> float:
@@ -217,7 +228,8 @@ class Recogniser:
         others = tuple(
             slices if settings == self._slice_settings else slices_by(settings) for settings in self._other_settings
         )
-        return _Part(slices, self.modality.length(signal), others)
+        upright, _ = self.modality.upright(signal, self._slice_settings)
+        return _Part(slices, self.modality.length(upright), others)
 
     def _decoded(self, inputs: list[_Input], batch_slices: int = BATCH_SLICES) -> Iterator[Hypothesis]:
         from common.emissions import emissions
@@ -252,7 +264,7 @@ class Recogniser:
         hypotheses = self._decoded([each for _, each in waiting if isinstance(each, _Input)], batch_slices)
         for path, each in waiting:
             if isinstance(each, _Input):
-                yield Result(path, next(hypotheses), length=each.length, height=each.height)
+                yield Result(path, next(hypotheses), length=each.length, height=each.height, turned=each.turned)
             else:
                 yield Result(path, None, each)
 

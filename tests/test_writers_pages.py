@@ -3,6 +3,7 @@
 import io
 import warnings
 from contextlib import redirect_stdout
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -121,10 +122,11 @@ def page_box(element):
     return points[0][0], points[1][0]
 
 
+@pytest.mark.parametrize("turned", ["", "left"])
 @pytest.mark.parametrize("text", ["", 'say "hi" <b> & go', "שלום עולם", "a\x07b \ufffe"])
-def test_hocr_is_valid(text, tmp_path):
+def test_hocr_is_valid(text, turned, tmp_path):
     path = tmp_path / "line.hocr"
-    path.write_text(write("hocr", transcript(text, [(3.0, 8.0)])), encoding="utf-8")
+    path.write_text(write("hocr", replace(transcript(text, [(3.0, 8.0)]), turned=turned)), encoding="utf-8")
     report = HocrValidator("standard").validate(str(path))
     assert report.is_valid(), report.format("text")
 

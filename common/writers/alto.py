@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element, SubElement
 
-from common.writers.boxes import Box, size, word_boxes
+from common.writers.boxes import ANGLES, Box, size, word_boxes
 from common.writers.transcript import Transcript, is_right_to_left, printable
 from common.writers.tree import document
 
@@ -27,6 +27,8 @@ def write(transcript: Transcript) -> str:
         SubElement(root, "Layout"), "Page", ID="page", PHYSICAL_IMG_NR="1", WIDTH=str(width), HEIGHT=str(height)
     )
     block = SubElement(SubElement(page, "PrintSpace", whole), "TextBlock", {"ID": "block", **whole})
+    if transcript.turned:
+        block.set("ROTATION", str(ANGLES[transcript.turned]))
     words = word_boxes(transcript)
     if words:
         line = SubElement(block, "TextLine", {"ID": "line", **whole})
@@ -34,21 +36,29 @@ def write(transcript: Transcript) -> str:
             line.set("BASEDIRECTION", "rtl")
         for number, word in enumerate(words, 1):
             if number > 1:
-                one, other = sorted((words[number - 2], word), key=lambda each: each.left)
-                gap = (one.right, other.left)
-                SubElement(line, "SP", _place(*gap, height))
+                SubElement(line, "SP", _gap(words[number - 2], word, bool(transcript.turned)))
             name = f"word_{number}"
             string = SubElement(line, "String", {"ID": name, "CONTENT": word.text, "WC": f"{word.confidence:.4f}"})
-            string.attrib.update(_place(word.left, word.right, height))
+            string.attrib.update(_place(word.left, word.top, word.right, word.bottom))
             for place, character in enumerate(word.characters, 1):
-                string.append(_glyph(f"{name}_{place}", character, height))
+                string.append(_glyph(f"{name}_{place}", character))
     return document(root)
 
 
-def _glyph(name: str, box: Box, height: int) -> Element:
+def _gap(one: Box, other: Box, is_turned: bool) -> dict[str, str]:
+    """What is free between two words."""
+    if is_turned:
+        upper, lower = sorted((one, other), key=lambda each: each.top)
+        return _place(one.left, upper.bottom, one.right, lower.top)
+    former, latter = sorted((one, other), key=lambda each: each.left)
+    return _place(former.right, one.top, latter.left, one.bottom)
+
+
+def _glyph(name: str, box: Box) -> Element:
     content = {"ID": name, "CONTENT": box.text, "GC": f"{box.confidence:.4f}"}
-    return Element("Glyph", {**content, **_place(box.left, box.right, height)})
+    return Element("Glyph", {**content, **_place(box.left, box.top, box.right, box.bottom)})
 
 
-def _place(left: int, right: int, height: int) -> dict[str, str]:
-    return {"HPOS": str(left), "VPOS": "0", "WIDTH": str(max(0, right - left)), "HEIGHT": str(height)}
+def _place(left: int, top: int, right: int, bottom: int) -> dict[str, str]:
+    size = {"WIDTH": str(max(0, right - left)), "HEIGHT": str(max(0, bottom - top))}
+    return {"HPOS": str(left), "VPOS": str(top), **size}

@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element, SubElement
 
-from common.writers.boxes import Box, size, word_boxes
+from common.writers.boxes import ANGLES, Box, size, word_boxes
 from common.writers.transcript import Transcript, is_right_to_left, printable
 from common.writers.tree import document
 
@@ -24,22 +24,23 @@ def write(transcript: Transcript) -> str:
     whole = f"bbox 0 0 {width} {height}"
     page = SubElement(SubElement(root, "body"), "div", {"class": "ocr_page", "id": "page_1"})
     page.set("title", f"image {_quoted(printable(transcript.source))}; {whole}; ppageno 0")
-    line = SubElement(page, "span", {"class": "ocr_line", "id": "line_1", "title": whole})
+    angle = f"; textangle {ANGLES[transcript.turned]}" if transcript.turned else ""
+    line = SubElement(page, "span", {"class": "ocr_line", "id": "line_1", "title": whole + angle})
     if is_right_to_left(transcript.hypothesis.text):
         line.set("dir", "rtl")
     words = word_boxes(transcript)
     for number, box in enumerate(words, 1):
         word = SubElement(line, "span", {"class": "ocrx_word", "id": f"word_1_{number}"})
-        word.set("title", f"{_bbox(box, height)}; x_wconf {round(100 * box.confidence)}")
+        word.set("title", f"{_bbox(box)}; x_wconf {round(100 * box.confidence)}")
         for character in box.characters:
-            title = f"{_bbox(character, height)}; x_confs {100 * character.confidence:.2f}"
+            title = f"{_bbox(character)}; x_confs {100 * character.confidence:.2f}"
             SubElement(word, "span", {"class": "ocrx_cinfo", "title": title}).text = character.text
         word.tail = " " if number < len(words) else None
     return document(root, DOCTYPE, inline=True)
 
 
-def _bbox(box: Box, height: int) -> str:
-    return f"bbox {box.left} 0 {box.right} {height}"
+def _bbox(box: Box) -> str:
+    return f"bbox {box.left} {box.top} {box.right} {box.bottom}"
 
 
 def _quoted(text: str) -> str:

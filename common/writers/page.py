@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element, SubElement
 
-from common.writers.boxes import size, word_boxes
+from common.writers.boxes import ANGLES, size, word_boxes
 from common.writers.transcript import Transcript, is_right_to_left, printable
 from common.writers.tree import document
 
@@ -24,17 +24,21 @@ def write(transcript: Transcript) -> str:
     page = SubElement(root, "Page", imageFilename=printable(transcript.source))
     page.attrib.update(imageWidth=str(width), imageHeight=str(height))
     region = SubElement(page, "TextRegion", id="region")
-    _outline(region, 0, width, height)
+    if transcript.turned:
+        # The angle that sets it right, clockwise, from -180 to 180.
+        region.set("orientation", str((ANGLES[transcript.turned] + 180) % 360 - 180))
+    whole = (0, 0, width, height)
+    _outline(region, *whole)
     line = SubElement(region, "TextLine", id="line")
     if is_right_to_left(hypothesis.text):
         line.set("readingDirection", "right-to-left")
-    _outline(line, 0, width, height)
+    _outline(line, *whole)
     for number, box in enumerate(word_boxes(transcript), 1):
         word = SubElement(line, "Word", id=f"word_{number}")
-        _outline(word, box.left, box.right, height)
+        _outline(word, box.left, box.top, box.right, box.bottom)
         for place, character in enumerate(box.characters, 1):
             glyph = SubElement(word, "Glyph", id=f"word_{number}_{place}")
-            _outline(glyph, character.left, character.right, height)
+            _outline(glyph, character.left, character.top, character.right, character.bottom)
             _text(glyph, character.text, character.confidence)
         _text(word, box.text, box.confidence)
     best = _text(line, hypothesis.text, hypothesis.confidence)
@@ -44,8 +48,8 @@ def write(transcript: Transcript) -> str:
     return document(root)
 
 
-def _outline(element: Element, left: int, right: int, height: int) -> None:
-    SubElement(element, "Coords", points=f"{left},0 {right},0 {right},{height} {left},{height}")
+def _outline(element: Element, left: int, top: int, right: int, bottom: int) -> None:
+    SubElement(element, "Coords", points=f"{left},{top} {right},{top} {right},{bottom} {left},{bottom}")
 
 
 def _text(element: Element, text: str, confidence: float | None = None) -> Element:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from common.decoding.hypothesis import Hypothesis, Symbol, Word
+from common.modality import Turn
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Transcript:
         hypothesis: places in seconds or pixels of the file.
         length: of the signal: seconds, or pixels of width.
         height: pixels; 0 for sound.
+        turned: how a picture was turned by 90 degrees to be read: places, length and height are of the turned one.
     """
 
     source: str
@@ -24,6 +26,7 @@ class Transcript:
     hypothesis: Hypothesis
     length: float
     height: float = 0.0
+    turned: Turn = ""
 
 
 @dataclass(frozen=True)
