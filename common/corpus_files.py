@@ -30,17 +30,44 @@ def files_below(root: Path, folder: str = "") -> list[str]:
     """Paths relative to root, sorted, of all files below one of its folders; none where that is not there.
 
     Hidden files and folders are passed over, those that macOS puts beside files (``._name``) among them. Links to
-    folders are not followed.
+    folders are not followed: ``linked_folders``.
 
     Raises:
         GlyphoneError: a folder that may not be read.
     """
-    files = []
-    for path, folders, names in os.walk(root / folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        here = Path(path)
-        files += [here / name for name in names if not is_hidden(name) and (here / name).is_file()]
+    files = (here / name for here, _, names in _walk(root / folder) for name in names if (here / name).is_file())
     return sorted(file.relative_to(root).as_posix() for file in files)
+
+
+def linked_folders(root: Path) -> list[Rejection]:
+    """A rejection (linked_folder) for each link to a folder below root, hidden ones left out.
+
+    They are not followed: behind them lies what is outside of the corpus, or in it a second time.
+
+    Raises:
+        GlyphoneError: a folder that may not be read.
+    """
+    links = sorted(
+        (here / name).relative_to(root).as_posix()
+        for here, folders, _ in _walk(root)
+        for name in folders
+        if (here / name).is_symlink()
+    )
+    advice = "copy what is behind it, or make that a corpus of its own"
+    return [Rejection(each, "prepare", "linked_folder", f"{each}: a link to a folder; {advice}") for each in links]
+
+
+def and_links(root: Path) -> str:
+    """The end of a sentence about a root in which nothing was found: the links that were not followed, if any."""
+    links = [each.id for each in linked_folders(root)]
+    return f"; links to folders are not followed: {', '.join(links)}" if links else ""
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """``os.walk`` without what is hidden. Raises GlyphoneError: a folder that may not be read."""
+    for path, folders, names in os.walk(root, onerror=_refuse):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield Path(path), folders, [name for name in names if not is_hidden(name)]
 
 
 def transcript_in(file: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from common.corpus_files import Ending, files_below, transcript_in
+from common.corpus_files import Ending, and_links, files_below, linked_folders, transcript_in
 from common.errors import GlyphoneError, SampleError
 from common.grouping import checked_pattern, file_groups, group_of, split_name, split_of_folder
 from common.samples import Rejection, Sample
@@ -182,7 +182,8 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     """Samples of a tree: each file with one of the suffixes and a transcript beside it, in the order of their paths.
 
     A file with a transcript and another suffix (``a.m4a``, ``a.heic``) is rejected: it would be missed by nobody. So is
-    a transcript without a file (no_file), and a file whose transcript is no text (bad_transcript).
+    a transcript without a file (no_file), a file whose transcript is no text (bad_transcript), and a link to a folder
+    (linked_folder).
 
     Raises:
         GlyphoneError: no such folder, no such file in it, or none has a transcript: then surely the settings are
@@ -193,7 +194,7 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     all_files = files_below(root)
     files = [file for file in all_files if Path(file).suffix.lower() in suffixes]
     if not files:
-        raise GlyphoneError(f"{root}: no files in it that end in {', '.join(sorted(suffixes))}")
+        raise GlyphoneError(f"{root}: no files in it that end in {', '.join(sorted(suffixes))}{and_links(root)}")
     listed = [_folder_sample(settings, root, file) for file in files]
     samples = [each for each in listed if isinstance(each, Sample)]
     refused = [each for each in listed if isinstance(each, Rejection)]
@@ -206,6 +207,7 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     yield from samples
     yield from refused
     yield from _unread(settings.text_suffix, root, files, all_files, suffixes)
+    yield from linked_folders(root)
 
 
 def _unread(

@@ -23,6 +23,7 @@ REASONS = {
     "outside_corpus": "the path leads out of the corpus folder",
     "no_transcript": "it is not transcribed",
     "no_file": "there is a transcript, and nothing that it is of",
+    "linked_folder": "it is a link to a folder, which is not followed",
     "bad_transcript": "the file with its transcript cannot be read",
     "empty_text": "the transcript is empty after normalisation",
     "too_few_slices": "fewer slices than the transcript needs (repeats count double)",
@@ -37,7 +38,11 @@ REASONS = {
 }
 
 # Of what is no sample yet, and so is none that a share of rejected ones could count.
-NO_SAMPLES = {"no_transcript": "are not transcribed and left out", "no_file": "are transcripts of nothing"}
+NO_SAMPLES = {
+    "no_transcript": "are not transcribed and left out",
+    "no_file": "are transcripts of nothing",
+    "linked_folder": "are links to folders, which are not followed",
+}
 
 SYNTHESIS = "synthesis:"
 

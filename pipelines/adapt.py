@@ -131,9 +131,10 @@ def _read(recogniser: "Recogniser", arguments: Sequence[str]) -> tuple[dict[str,
     from pipelines.recogniser import reason_of
 
     listed = map(os.fsdecode, sys.stdin.buffer) if STANDARD_INPUT in arguments else ()
-    paths, reasons, passed_over = found = find_files(arguments, recogniser.modality.suffixes, listed)
-    if passed_over:
-        print(shown(found.sentence()), file=sys.stderr)
+    found = find_files(arguments, recogniser.modality.suffixes, listed)
+    paths, reasons = found.paths, found.reasons
+    if sentence := found.sentence():
+        print(shown(sentence), file=sys.stderr)
     matrices = {}
     for path in with_progress(paths, len(paths), "read", "file"):
         try:

@@ -3,12 +3,12 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 STANDARD_INPUT = "-"
-MOST_ENDINGS = 8  # that a message names
+MOST_ENDINGS, MOST_LINKS = 8, 3  # that a message names
 
 
 class Found(NamedTuple):
@@ -18,14 +18,26 @@ class Found(NamedTuple):
         paths: each once.
         reasons: what cannot be read or does not exist, path → reason.
         passed_over: files of folders that were not taken, by their ending in lower case; "" for none.
+        links: to folders, in folders: they are not followed.
     """
 
     paths: list[str]
     reasons: dict[str, str]
     passed_over: Counter[str]
+    links: Sequence[str] = ()
 
     def sentence(self) -> str:
-        """On the files that were passed over; empty where none were."""
+        """On what was passed over; empty where nothing was."""
+        return "\n".join(filter(None, (self._on_files(), self._on_links())))
+
+    def _on_links(self) -> str:
+        if not self.links:
+            return ""
+        shown = ", ".join(self.links[:MOST_LINKS])
+        more = f" and {len(self.links) - MOST_LINKS} more" if len(self.links) > MOST_LINKS else ""
+        return f"links to folders are not followed: {shown}{more}; one that is named itself is"
+
+    def _on_files(self) -> str:
         if not self.passed_over:
             return ""
         kinds = sorted(self.passed_over.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -48,6 +60,7 @@ def find_files(arguments: Iterable[str], suffixes: Collection[str], listed: Iter
         listed: lines of standard input, line ends included; `find -print0` ends its paths with NUL instead.
     """
     passed_over: Counter[str] = Counter()
+    links: list[str] = []
     reasons: dict[str, str] = {}
     paths: dict[str, str] = {}  # ./a.wav and a.wav are one file
     for argument in arguments:
@@ -60,9 +73,9 @@ def find_files(arguments: Iterable[str], suffixes: Collection[str], listed: Iter
         else:
             named = [argument]
         for name in named:
-            for path in _expanded(name, suffixes, reasons, passed_over):
+            for path in _expanded(name, suffixes, reasons, passed_over, links):
                 paths.setdefault(os.path.abspath(path), path)  # noqa: PTH100  (as bytes that are no text, too)
-    return Found(list(paths.values()), reasons, passed_over)
+    return Found(list(paths.values()), reasons, passed_over, tuple(links))
 
 
 def _names(listed: Iterable[str]) -> list[str]:
@@ -74,7 +87,7 @@ def _names(listed: Iterable[str]) -> list[str]:
 
 
 def _expanded(
-    name: str, suffixes: Collection[str], reasons: dict[str, str], passed_over: Counter[str]
+    name: str, suffixes: Collection[str], reasons: dict[str, str], passed_over: Counter[str], links: list[str]
 ) -> Iterator[str]:
     if not os.path.isdir(name):  # noqa: PTH112  (Path would raise for a name that is too long)
         yield name  # if it does not exist, reading it says so
@@ -86,6 +99,7 @@ def _expanded(
     num_files = 0
     for folder, folders, files in os.walk(name, onerror=note):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
+        links += filter(os.path.islink, (os.path.join(folder, each) for each in folders))  # noqa: PTH118
         for file in sorted(file for file in files if not file.startswith(".")):
             if (ending := Path(file).suffix.lower()) not in suffixes:
                 passed_over[ending] += 1

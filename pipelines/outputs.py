@@ -236,9 +236,7 @@ class Documents:
 
 def transcript_of(result: "Result", name: str) -> Transcript:
     assert result.hypothesis is not None
-    return Transcript(
-        shown(result.path), shown(name), result.hypothesis, result.length, result.height, result.turned
-    )
+    return Transcript(shown(result.path), shown(name), result.hypothesis, result.length, result.height, result.turned)
 
 
 def _same(one: str, other: str) -> bool:

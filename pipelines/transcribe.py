@@ -64,8 +64,8 @@ def _with_model(options: argparse.Namespace, voter_folders: list[Path]) -> int:
     paths, reasons = found.paths, found.reasons
     if not paths and not reasons:
         raise GlyphoneError("no files named: give files, folders, globs, or - and a list on standard input")
-    if found.passed_over and not options.quiet:
-        print(_shown(found.sentence()), file=sys.stderr)
+    if (sentence := found.sentence()) and not options.quiet:
+        print(_shown(sentence), file=sys.stderr)
     with _output(options, voter_folders, modality(name).unit, paths) as output:
         todo = output.todo(paths)
         if len(todo) < len(paths) and not options.quiet:

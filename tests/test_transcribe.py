@@ -174,23 +174,23 @@ def test_bad_files_are_named_and_the_others_transcribed(model, sounds, tmp_path)
 
 
 def test_folders_globs_and_lists(sounds, tmp_path):
-    all_paths, reasons, passed_over = find_files([str(sounds)], MODALITY.suffixes)
+    all_paths, reasons, passed_over, links = find_files([str(sounds)], MODALITY.suffixes)
     assert passed_over == {".txt": 1}
-    assert not reasons
+    assert not reasons and not links
     assert [Path(path).name for path in all_paths] == [f"{n:02d}.wav" for n in range(11)] + ["11.WAV"]
     assert find_files([str(sounds / "**" / "*.WAV")], MODALITY.suffixes)[0] == [str(sounds / "deep" / "er" / "11.WAV")]
     lines = ["a.wav\r\n", "\n", f"{sounds}\n", "b c.wav"]
-    listed, reasons, _ = find_files(["z.wav", "-", "a.wav"], MODALITY.suffixes, lines)
+    listed, reasons, *_ = find_files(["z.wav", "-", "a.wav"], MODALITY.suffixes, lines)
     assert listed == ["z.wav", "a.wav", *all_paths, "b c.wav"] and not reasons
     # `find -print0`, and a list that an editor gave a byte order mark
-    assert find_files(["-"], (), ["\ufeffa.wav\0b\n", "b.wav\0"]) == (["a.wav", "b\nb.wav"], {}, {})
-    assert find_files(["./a.wav", "a.wav", "b/../a.wav", str(Path.cwd() / "a.wav")], ()) == (["./a.wav"], {}, {})
-    assert find_files(["x" * 5000], ()) == (["x" * 5000], {}, {})
+    assert find_files(["-"], (), ["\ufeffa.wav\0b\n", "b.wav\0"]) == (["a.wav", "b\nb.wav"], {}, {}, ())
+    assert find_files(["./a.wav", "a.wav", "b/../a.wav", str(Path.cwd() / "a.wav")], ()) == (["./a.wav"], {}, {}, ())
+    assert find_files(["x" * 5000], ()) == (["x" * 5000], {}, {}, ())
     odd = tmp_path / "take [1].wav"
     odd.touch()
-    assert find_files([str(odd)], MODALITY.suffixes) == ([str(odd)], {}, {})
+    assert find_files([str(odd)], MODALITY.suffixes) == ([str(odd)], {}, {}, ())
     (tmp_path / "none").mkdir()
-    paths, reasons, _ = find_files([str(tmp_path / "none"), str(tmp_path / "no*pe")], MODALITY.suffixes)
+    paths, reasons, *_ = find_files([str(tmp_path / "none"), str(tmp_path / "no*pe")], MODALITY.suffixes)
     assert paths == [] and set(reasons) == {str(tmp_path / "none"), str(tmp_path / "no*pe")}
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from common.corpus_files import Ending, files_below, transcript_in
+from common.corpus_files import Ending, and_links, files_below, linked_folders, transcript_in
 from common.errors import GlyphoneError, SampleError
 from common.grouping import file_groups, group_of, split_of_folder
 from common.manifest import FolderSettings
@@ -31,7 +31,7 @@ class LinePairsSettings(FolderSettings):
 
 
 def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample | Rejection]:
-    """List the samples, one a transcript, and reject lines that have none (no_transcript).
+    """List the samples, one a transcript; reject lines without one (no_transcript), links to folders (linked_folder).
 
     The group is what group_pattern finds, else the folder; where all lie in one folder, each line is its own group.
 
@@ -49,13 +49,14 @@ def read(settings: LinePairsSettings, root: Path, seed: int) -> Iterator[Sample 
         if transcripts := [file for file in files if file.endswith(suffix)]:
             break
     else:
-        raise GlyphoneError(f"{root}: no transcripts *{' or *'.join(suffixes)}")
+        raise GlyphoneError(f"{root}: no transcripts *{' or *'.join(suffixes)}{and_links(root)}")
     ending, pictures = _usual_ending(files), _pictures(files)
     listed = [_sample(settings, root, transcript, suffix, ending, pictures) for transcript in transcripts]
     samples = [each for each in listed if isinstance(each, Sample)]
     yield from samples if settings.group_pattern else file_groups(samples)
     yield from (each for each in listed if isinstance(each, Rejection))
     yield from _untranscribed(settings, files, suffix, [each.id for each in listed])
+    yield from linked_folders(root)
 
 
 def _sample(

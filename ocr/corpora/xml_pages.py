@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from common.corpus_files import files_below, is_hidden
+from common.corpus_files import and_links, files_below, is_hidden, linked_folders
 from common.errors import GlyphoneError, SampleError
 from common.grouping import checked_pattern, group_of
 from common.samples import Rejection, Sample
@@ -73,6 +73,8 @@ def read_pages(
         raise GlyphoneError(refused[0].sentence + others)
     yield from refused
     yield from _unnamed(settings, root, named, [each.id for each in refused])
+    if "**" in settings.files:  # any other pattern names the folders that it goes into
+        yield from linked_folders(root)
 
 
 def group_of_page(settings: PagesSettings, name: str) -> str:
@@ -93,7 +95,7 @@ def pages(settings: PagesSettings, root: Path) -> list[Path]:
         if file.is_file() and not is_hidden(file.relative_to(root).as_posix())
     )
     if not files:
-        raise GlyphoneError(f"{root}: no files {settings.files}")
+        raise GlyphoneError(f"{root}: no files {settings.files}{and_links(root)}")
     return files
 
 
