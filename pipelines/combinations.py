@@ -71,6 +71,9 @@ RULES = (
     ),
     Rule("network", ("num_heads",), lambda all_: all_["network"].cell == "transformer", "network.cell transformer"),
     Rule("network", ("forget_bias",), lambda all_: all_["network"].is_lstm, "an LSTM as network.cell"),
+    Rule("slices", ("num_mels",), lambda all_: all_["slices"].kind != "linear", "slices.kind logmel or mfcc"),
+    Rule("slices", ("num_mfcc",), lambda all_: all_["slices"].kind == "mfcc", "slices.kind mfcc"),
+    Rule("slices", ("clip_percent",), lambda all_: all_["slices"].contrast == "stretch", "slices.contrast stretch"),
     *_of_training("training"),
     *_of_training("pretraining"),
 )
@@ -134,7 +137,9 @@ def idle(checked: Sections) -> Iterator[tuple[str, str]]:
     for rule in RULES:
         section = checked[rule.section]
         fields = type(section).model_fields
-        changed = [key for key in rule.keys if getattr(section, key) != fields[key].default]
+        # Slices of sound have other keys than those of pictures.
+        own = [key for key in rule.keys if key in fields]
+        changed = [key for key in own if getattr(section, key) != fields[key].default]
         if changed and not rule.acts(checked):
             given = ", ".join(f"{rule.section}.{key} {getattr(section, key)!r}" for key in changed)
             yield rule.section, f"{given}: without effect, needs {rule.needs}"

@@ -3,6 +3,7 @@
 # ruff: noqa: F811  (fixtures of another file)
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -133,3 +134,24 @@ def test_defaults_are_never_a_mistake_nor_told(engine: str, unit: str) -> None:
     with patch("pipelines.combinations.find_spec"):
         told = [section for section, _ in idle(check(tree, "toy", "params.yaml"))]
     assert told == (["language"] if unit == "word" and engine != "beam_lm" else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "slices", "sentence"),
+    [
+        (
+            "audio",
+            {"kind": "linear", "num_mels": 40},
+            "slices.num_mels 40: without effect, needs slices.kind logmel or",
+        ),
+        ("audio", {"kind": "logmel", "num_mfcc": 20}, "slices.num_mfcc 20: without effect, needs slices.kind mfcc"),
+        ("ocr", {"contrast": "none", "clip_percent": 2.0}, "slices.clip_percent 2.0: without effect, needs slices.con"),
+        ("audio", {"kind": "logmel", "num_mels": 40}, ""),
+        ("ocr", {"contrast": "stretch", "clip_percent": 2.0}, ""),
+    ],
+)
+def test_slices_have_settings_that_need_others(name: str, slices: dict[str, Any], sentence: str) -> None:
+    tree: dict[str, Any] = {"seed": 1, "recipe": "mine", "modalities": [name]}
+    tree[name] = {"corpora": [{"reader": "synthetic"}], "slices": slices}
+    found = [each for section, each in idle(check(tree, name, "params.yaml")) if section == "slices"]
+    assert len(found) == bool(sentence) and all(each.startswith(sentence) for each in found)

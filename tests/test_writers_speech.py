@@ -132,6 +132,12 @@ def test_a_trn_line_ends_with_its_name(each, name):
     text, _, rest = line.rpartition("(")
     assert rest.endswith(")") and not set(rest[:-1]) & set("() \t") and rest[:-1]
     assert text.split() == words_in(each)
+    assert not line.startswith(";;")  # a comment to sclite
+
+
+def test_a_trn_line_of_a_text_that_begins_as_a_comment():
+    assert SPEECH["trn"].write(transcript(";;a", name="n")) == " ;;a (n)\n"
+    assert SPEECH["trn"].write(transcript("; ;", name="n")) == "; ; (n)\n"
 
 
 @pytest.mark.skipif(SCLITE is None, reason="sclite of Debian's package sctk is not installed")

@@ -2,6 +2,8 @@
 
 from common.writers.transcript import Transcript, printable
 
+COMMENT = ";;"  # at the very beginning of a line
+
 
 def file_name(name: str) -> str:
     """The name without white space and parentheses: a reader takes what stands in the last ones."""
@@ -11,4 +13,5 @@ def file_name(name: str) -> str:
 def write(transcript: Transcript) -> str:
     """One line; for no words, the name alone."""
     text = printable(transcript.hypothesis.text)
-    return f"{text} ({file_name(transcript.name)})\n".lstrip(" ")
+    line = f"{text} ({file_name(transcript.name)})\n".lstrip(" ")
+    return f" {line}" if line.startswith(COMMENT) else line
