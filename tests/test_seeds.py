@@ -1,5 +1,6 @@
 """A record with several seeds: what is trained, means, and who chooses how models vote."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, di
         (model / "bundle.json").write_text(name, encoding="utf-8")
         rate = OWN[overrides.get("seed", 1)]
         metrics = part(rate, rate + 0.05)
+        if recipe == "fsdd":
+            metrics["adapted"] = part(rate / 10, rate / 20)
         if f"{modality}.evaluate.voters" in overrides:
             metrics["vote"] = part(*VOTES[overrides[f"{modality}.evaluate.voting"]])
         return Run(metrics, {"seconds": 10.0, "pretraining_seconds": 2.0}, {}, "")
@@ -83,6 +86,18 @@ def test_validation_data_choose_how_models_vote(calls: list[tuple[str, dict[str,
 def test_one_seed_has_nobody_to_vote_with(calls: list[tuple[str, dict[str, Any]]], one: Record) -> None:
     assert not seeds.run(["an4_wer", "--seeds", "2"]).detail.keys() & {"votes", "voting"}
     assert [name for name, _ in calls] == ["seeds/2/some"]
+
+
+def test_adapted_models_have_figures_of_their_own(
+    calls: list[tuple[str, dict[str, Any]]], one: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "adapted" not in seeds.run(["an4_wer", "--seeds", "1", "2"]).detail
+    monkeypatch.setattr(seeds, "records_of", lambda figure: (replace(one, recipe="fsdd"),))
+    result = seeds.run(["fsdd_wer", "--seeds", "1", "2"])
+    assert result.value == pytest.approx(0.2)
+    assert result.detail["adapted"]["mean"] == pytest.approx(0.02)
+    assert result.detail["adapted"]["seeds"][2]["rate"] == pytest.approx(0.01)
+    assert result.detail["adapted"]["seeds"][2]["validation"] == pytest.approx(0.005)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.booleans())
