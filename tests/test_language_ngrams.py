@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.language.arpa import read_arpa, write_arpa
-from common.language.kneser_ney import FALLBACK, train
+from common.language.kneser_ney import FALLBACK, MAX_ORDER, MAX_TOKEN_BYTES, train
 from common.language.ngrams import ROOT, LanguageError, step
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "kenlm.json").read_text(encoding="utf-8"))
@@ -211,7 +211,7 @@ def test_text_that_is_no_utf_8_is_told(tmp_path):
 
 @pytest.mark.parametrize("token", ["<s>", "<unk>", "", "a b", "a\n"])
 def test_tokens_that_no_file_can_hold_are_refused(token):
-    with pytest.raises(LanguageError, match="text 2: the token"):
+    with pytest.raises(LanguageError, match=r"the token .* cannot be learned"):
         train([["a"], ["a", token]], 2)
 
 
@@ -230,10 +230,17 @@ def test_a_gzip_file_with_another_checksum_is_told(tmp_path: Path) -> None:
         read_arpa(tmp_path / "a.arpa.gz")
 
 
-@pytest.mark.parametrize("token", ["<UNK>", "a\0"])
+@pytest.mark.parametrize("token", ["<UNK>", "a\0", "ä" * 30_000])
 def test_no_token_is_learned_that_the_file_does_not_give_back(token: str) -> None:
-    with pytest.raises(LanguageError, match="cannot be learned"):
+    with pytest.raises(LanguageError, match="cannot be learned") as caught:
         train([["a", token]], 2)
+    assert len(str(caught.value)) < 200
+
+
+def test_the_longest_tokens_are_read_back_at_the_greatest_order(tmp_path: Path) -> None:
+    tokens = [letter * MAX_TOKEN_BYTES for letter in "abcdefghijklmnopqrst"]
+    write_arpa(tmp_path / "a.arpa.gz", train([tokens], MAX_ORDER)[0])
+    assert set(tokens) < set(read_arpa(tmp_path / "a.arpa.gz").tokens)
 
 
 def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:

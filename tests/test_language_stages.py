@@ -98,6 +98,29 @@ def test_a_text_file_teaches_too(project):
         learn_language("audio")
 
 
+@pytest.mark.parametrize(
+    ("unit", "content", "message"),
+    [
+        ("word", b"feed\r\nbad <unk> cab\r\n", r"more\.txt, line 2: the token '<UNK>' cannot be learned"),
+        ("word", b"feed\rbad\r\r" + b"x" * 50_000, r"more\.txt, line 4: the token 'X+…' cannot be learned"),
+        ("char", b"feed\n\nbe\0d\n", r"more\.txt, line 3: the token '\\x00' cannot be learned"),
+    ],
+)
+def test_where_a_token_stands_that_cannot_be_learned(project, unit, content, message):
+    folder = project(f"{{unit: {unit}, order: 2, text: more.txt}}")
+    (folder / "more.txt").write_bytes(content)
+    with pytest.raises(GlyphoneError, match=message):
+        learn_language("audio")
+
+
+def test_a_transcript_with_a_marker_of_n_grams_is_named(project):
+    folder = project("{unit: word, order: 2}")
+    rows = [{"id": "t0", "path": "x", "text": "BAD <unk>", "group": "g", "split": "train"}]
+    write_jsonl(folder / "data/audio/samples.jsonl", rows)
+    with pytest.raises(GlyphoneError, match=r"samples\.jsonl: sample 't0': the token '<unk>' cannot be learned"):
+        learn_language("audio")
+
+
 @pytest.mark.parametrize("unit", ["word", "char"])
 def test_characters_of_a_text_file_that_no_transcript_has_are_told(project, capsys, unit):
     folder = project(f"{{unit: {unit}, order: 2, text: more.txt}}")
