@@ -158,6 +158,7 @@ def test_unit_none_learns_nothing(project):
     ("language", "decoding", "message"),
     [
         ("{unit: word}", "{engine: beam_lm, hotwords: {XYZ: 1}}", "the model writes no X Y Z"),
+        ("{unit: word}", "{engine: beam_lm, whitelist: AXBY}", "whitelist 'AXBY': the model writes no 'X' 'Y'"),
     ],
 )
 def test_mistakes_end_tune_before_the_network_runs(project, monkeypatch, language, decoding, message):
