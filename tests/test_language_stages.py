@@ -204,6 +204,23 @@ def test_tune_needs_no_test_data_and_its_choice_is_what_evaluate_uses(project, d
     assert metrics["calibration"]["validation"] == content["calibration"]
 
 
+def test_evaluate_wants_the_decoder_that_was_tuned(project):
+    """Whoever runs stages by hand must not read figures of settings that are no longer set."""
+    folder = project("{unit: word}", "{engine: greedy}")
+    learn_language("audio")
+    tune("audio", "cpu")
+    params = (folder / "params.yaml").read_text(encoding="utf-8")
+    for decoding, message in [
+        ("{engine: beam_lm}", "decoding.engine: 'beam_lm': models/audio was tuned with 'greedy'; run stage tune again"),
+        ("{engine: beam_lm, lexicon: closed}", "decoding.lexicon: 'closed': models/audio was tuned with 'none'"),
+    ]:
+        write_text(folder / "params.yaml", params.replace("{engine: greedy}", decoding))
+        with pytest.raises(GlyphoneError, match=message):
+            evaluate.evaluate("audio", "cpu")
+        tune("audio", "cpu")
+        evaluate.evaluate("audio", "cpu")
+
+
 def test_the_bundle_alone_decodes_with_its_language_model(project):
     folder = project()
     learn_language("audio")
