@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pipelines.voters import Voters
 
 SPLITS = ("train", "validation", "test")
+# Settings of decoding that stage tune chooses; all others it takes as they are.
+TUNED = {"alpha", "beta", "beam_width", "rescoring"}
 
 
 def main() -> None:
@@ -136,11 +138,20 @@ def check_fit(bundle: "Bundle", model: Path, store: "Store") -> None:
 
 
 def decoder_for(bundle: "Bundle", model: Path, decoding: "DecodingSettings") -> "Decoder":
-    """The decoder; what stage tune chose (with engine beam_lm, and of rescoring) is taken from the model folder."""
+    """The decoder; what stage tune chose (with engine beam_lm, and of rescoring) is taken from the model folder.
+
+    Raises:
+        GlyphoneError: it was tuned for other settings; or the model folder lacks what they ask for.
+    """
     from common.decoding.decoder import chosen_settings, decoder_of
 
     if decoding.engine == "beam_lm" or decoding.rescoring is not None:
-        decoding = chosen_settings(model, decoding)
+        tuned = chosen_settings(model, decoding)
+        for key in sorted(type(decoding).model_fields.keys() - TUNED):
+            was, now = getattr(tuned, key), getattr(decoding, key)
+            if was != now:
+                raise GlyphoneError(f"decoding.{key}: {now!r}: {model} was tuned with {was!r}; run stage tune again")
+        decoding = tuned
     return decoder_of(model, bundle.alphabet, decoding)
 
 

@@ -25,7 +25,9 @@ def learn_language(name: str) -> None:
     """Read samples and settings of one modality; write ``data/<name>/language``."""
     from common.bidi import as_shown
     from common.language.folder import CHARACTER_FILES, learn
-    from common.samples import read_samples
+    from common.language.kneser_ney import TokenError
+    from common.language.text import tokens_of
+    from common.samples import Sample, read_samples
     from common.text import normalise
     from pipelines import settings
     from pipelines.roots import find_file
@@ -33,30 +35,39 @@ def learn_language(name: str) -> None:
     chosen = settings.read(name, "seed", "language", "text")
     language = chosen.language
     samples, folder = Path("data") / name / "samples.jsonl", Path("data") / name / "language"
-    texts: dict[str, list[str]] = {"train": [], "validation": []}
+    read: dict[str, list[Sample]] = {"train": [], "validation": []}
     if language.unit != "none" or language.characters:
         for sample in read_samples(samples):
-            if sample.split in texts:  # test texts teach nothing
-                texts[sample.split].append(sample.text)
+            if sample.split in read:  # test texts teach nothing
+                read[sample.split].append(sample)
 
-    known = set().union(*texts["train"])
+    known = set().union(*(sample.text for sample in read["train"]))
+    held_out = [sample.text for sample in read["validation"]]
     unknown: Counter[str] = Counter()  # of the text file, by the lines that hold them
 
-    def all_texts() -> Iterator[str]:
-        yield from texts["train"]
+    def placed_texts() -> Iterator[tuple[str, str]]:
+        """All that is learned, and where it stands."""
+        yield from ((f"{samples}: sample {sample.id!r}", sample.text) for sample in read["train"])
         if language.text:
             unknown.clear()  # a second walk is for the character model
             path = find_file(language.text, f"{name}.language.text")
-            for line in lines_of(path):
+            for number, line in enumerate(lines_of(path), 1):
                 text = normalise(line, chosen.text)
                 unknown.update(set(text) - known)
-                yield text
+                yield f"{path}, line {number}", text
+
+    def all_texts() -> Iterator[str]:
+        return (text for _, text in placed_texts())
 
     for file in CHARACTER_FILES:  # as ``learn`` does with its own files: nothing of earlier settings stays
         (folder / file).unlink(missing_ok=True)
     # The search goes from the left of a line to its right, whichever way that is read.
     arranged = as_shown if chosen.text.direction == "rtl" else str
-    description = learn(folder, language, map(arranged, all_texts()), [*map(arranged, texts["validation"])])
+    try:
+        description = learn(folder, language, map(arranged, all_texts()), [*map(arranged, held_out)])
+    except TokenError as error:
+        holds = (place for place, text in placed_texts() if error.token in tokens_of(arranged(text), language.unit))
+        raise GlyphoneError(f"{next(holds)}: {error}; leave it out") from None
     if description["unit"] != "none":
         found = description["validation"]
         print(
@@ -67,7 +78,6 @@ def learn_language(name: str) -> None:
     if language.characters:
         from pipelines.lm_characters import write_character_model
 
-        held_out = texts["validation"]
         write_character_model(name, folder, [*all_texts()], held_out, language, chosen.text, chosen.seed)
     if unknown:
         print(f"{name}.language.text: {_sentence(unknown)}", file=sys.stderr)

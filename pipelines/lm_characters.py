@@ -47,7 +47,8 @@ def write_character_model(
     order = language.order if language.unit == "char" else ORDER
     found = f"{name}: character model, epoch {learned.best_epoch}: validation perplexity {learned.best_perplexity:.6g}"
     ngrams = None
-    if sum(map(len, texts)) <= MAX_COMPARED_CHARACTERS:
+    # No NUL is learned by n-grams: then there is nothing to compare with.
+    if sum(map(len, texts)) <= MAX_COMPARED_CHARACTERS and not any("\0" in text for text in texts):
         model, _ = train((tokens_of(text, "char") for text in texts if text), order)
         ngrams = {"order": order, **perplexity(model, "char", filter(None, validation))}
         found += f", of {order}-grams of characters {ngrams['perplexity']}"

@@ -41,7 +41,7 @@ def main() -> None:
 
 def tune(name: str, device: str = "auto") -> None:
     """Choose on ``data/<name>/slices/validation.arrow``; write ``models/<name>/language``."""
-    from common.decoding.decoder import Decoder, fused, scorer_of
+    from common.decoding.decoder import Decoder, check_whitelist, fused, scorer_of
     from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
     from common.files import write_json
     from common.language.folder import CHARACTER_FILES, FILES, NO_LANGUAGE, read_language
@@ -62,6 +62,7 @@ def tune(name: str, device: str = "auto") -> None:
         scorer = scorer_of(source, best)
         bundle = read_bundle(Path("models") / name)
         alphabet = bundle.alphabet
+        check_whitelist(alphabet, best)
         if fuses:
             fused(alphabet, best, language)
         emissions, store = _validation(name, bundle, device)

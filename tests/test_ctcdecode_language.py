@@ -219,6 +219,10 @@ def test_what_a_model_or_labels_lack_is_told(models, tmp_path):
     ]:
         with pytest.raises(ValueError, match=message):
             CTCBeamDecoder(labels, models["word"])
+    # Of another case, no character is known: without a word, the cheapest texts would be empty or blanks.
+    with pytest.raises(ValueError, match="the labels spell none of its characters; they must be of the same case"):
+        CTCBeamDecoder(["_", " ", "A", "B"], models["char"])
+    assert CTCBeamDecoder(["_", "A", "xb"], models["char"]).character_based()
     with pytest.raises(ValueError, match=r"alpha is -0\.5; at least 0"):
         CTCBeamDecoder(LABELS, models["word"], -0.5)
 

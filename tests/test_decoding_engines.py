@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from common.alphabet import Alphabet
 from common.decoding import DecodingSettings, EmissionsError, beam, decode, in_units
-from common.decoding.decoder import fused
+from common.decoding.decoder import Decoder, fused
 from common.errors import GlyphoneError
 from common.language.folder import NO_LANGUAGE
 
@@ -92,6 +92,14 @@ def test_a_whitelist_masks_the_emissions(engine, whitelist, num_slices, seed):
 def test_a_whitelist_outside_the_alphabet_is_refused():
     with pytest.raises(GlyphoneError, match=r"not in the alphabet of 3: \['x'\]"):
         decode(emissions(3, 0), ALPHABET, DecodingSettings(whitelist="ax"))
+    # And before anything is decoded.
+    with pytest.raises(GlyphoneError, match="whitelist 'ax': the model writes no 'x'"):
+        Decoder(ALPHABET, DecodingSettings(whitelist="ax"))
+
+
+def test_hotwords_are_composed_as_texts_are():
+    """An alphabet may have the accent by itself, for letters that no character joins it with."""
+    assert DecodingSettings(hotwords={"scho\u0308n": 1.0}).hotwords == {"sch\u00f6n": 1.0}
 
 
 def test_without_its_package_the_engine_ctcdecode_says_so(monkeypatch):

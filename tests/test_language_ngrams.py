@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.language.arpa import read_arpa, write_arpa
-from common.language.kneser_ney import FALLBACK, train
+from common.language.arpa import MAX_LINE_BYTES, read_arpa, write_arpa
+from common.language.kneser_ney import FALLBACK, MAX_ORDER, MAX_TOKEN_BYTES, train
 from common.language.ngrams import ROOT, LanguageError, step
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "kenlm.json").read_text(encoding="utf-8"))
@@ -211,7 +211,7 @@ def test_text_that_is_no_utf_8_is_told(tmp_path):
 
 @pytest.mark.parametrize("token", ["<s>", "<unk>", "", "a b", "a\n"])
 def test_tokens_that_no_file_can_hold_are_refused(token):
-    with pytest.raises(LanguageError, match="text 2: the token"):
+    with pytest.raises(LanguageError, match=r"the token .* cannot be learned"):
         train([["a"], ["a", token]], 2)
 
 
@@ -230,10 +230,16 @@ def test_a_gzip_file_with_another_checksum_is_told(tmp_path: Path) -> None:
         read_arpa(tmp_path / "a.arpa.gz")
 
 
-@pytest.mark.parametrize("token", ["<UNK>", "a\0"])
+@pytest.mark.parametrize("token", ["<UNK>", "a\0", "ä" * 30_000])
 def test_no_token_is_learned_that_the_file_does_not_give_back(token: str) -> None:
-    with pytest.raises(LanguageError, match="cannot be learned"):
+    with pytest.raises(LanguageError, match="cannot be learned") as caught:
         train([["a", token]], 2)
+    assert len(str(caught.value)) < 200
+
+
+def test_the_longest_tokens_are_read_back_at_the_greatest_order() -> None:
+    numbers = 100  # bytes of log P and the back-off weight, at most
+    assert MAX_ORDER * (MAX_TOKEN_BYTES + 1) + numbers < MAX_LINE_BYTES
 
 
 def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
@@ -253,3 +259,43 @@ def test_a_line_without_end_fills_no_memory(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
+
+
+TOKENS = ["<s>", "</s>", "<unk>", "a", "b"]
+
+
+@settings(max_examples=60)
+@given(
+    levels=st.integers(1, 4).flatmap(
+        lambda order: st.tuples(
+            *(
+                st.dictionaries(
+                    st.tuples(*[st.sampled_from(TOKENS)] * n), st.tuples(st.floats(-3, 0), st.floats(-2, 1))
+                )
+                for n in range(2, order + 1)
+            )
+        )
+    ),
+    has_unknown=st.booleans(),
+    text=st.lists(st.sampled_from("abx"), max_size=6),
+)
+def test_any_file_is_scored_by_the_definition(tmp_path_factory, levels, has_unknown, text):
+    """Files of other tools: contexts and suffixes may be missing, back-off weights too, or be positive."""
+    tokens = [token for token in TOKENS if has_unknown or token != "<unk>"]
+    table = {(token,): (-0.25 * place, 0.5 - place) for place, token in enumerate(tokens, 1)}
+    grams = [dict(table), *({gram: value for gram, value in each.items() if {*gram} <= {*tokens}} for each in levels)]
+    lines = ["\\data\\", *(f"ngram {order}={len(each)}" for order, each in enumerate(grams, 1))]
+    for order, each in enumerate(grams, 1):
+        table |= {gram: (log_prob, backoff * (order < len(grams))) for gram, (log_prob, backoff) in each.items()}
+        lines.append(f"\\{order}-grams:")
+        lines += [f"{table[gram][0]}\t{' '.join(gram)}" + f"\t{table[gram][1]}" * bool(table[gram][1]) for gram in each]
+    path = written(tmp_path_factory.mktemp("arpa") / "a.arpa", "\n".join([*lines, "\\end\\", ""]))
+
+    def by_definition(history, token):
+        if not history or (*history, token) in table:
+            return table.get((*history, token), (-100.0, 0))[0]
+        return table.get(tuple(history), (0, 0.0))[1] + by_definition(history[1:], token)
+
+    known = ["<s>", *(token if token in tokens else "<unk>" for token in text), "</s>"]
+    expected = [by_definition(known[max(0, i + 1 - len(grams)) : i], known[i]) for i in range(1, len(known))]
+    assert read_arpa(path).score(text) == pytest.approx(expected, abs=1e-4)

@@ -98,6 +98,29 @@ def test_a_text_file_teaches_too(project):
         learn_language("audio")
 
 
+@pytest.mark.parametrize(
+    ("unit", "content", "message"),
+    [
+        ("word", b"feed\r\nbad <unk> cab\r\n", r"more\.txt, line 2: the token '<UNK>' cannot be learned"),
+        ("word", b"feed\rbad\r\r" + b"x" * 50_000, r"more\.txt, line 4: the token 'X+…' cannot be learned"),
+        ("char", b"feed\n\nbe\0d\n", r"more\.txt, line 3: the token '\\x00' cannot be learned"),
+    ],
+)
+def test_where_a_token_stands_that_cannot_be_learned(project, unit, content, message):
+    folder = project(f"{{unit: {unit}, order: 2, text: more.txt}}")
+    (folder / "more.txt").write_bytes(content)
+    with pytest.raises(GlyphoneError, match=message):
+        learn_language("audio")
+
+
+def test_a_transcript_with_a_marker_of_n_grams_is_named(project):
+    folder = project("{unit: word, order: 2}")
+    rows = [{"id": "t0", "path": "x", "text": "BAD <unk>", "group": "g", "split": "train"}]
+    write_jsonl(folder / "data/audio/samples.jsonl", rows)
+    with pytest.raises(GlyphoneError, match=r"samples\.jsonl: sample 't0': the token '<unk>' cannot be learned"):
+        learn_language("audio")
+
+
 @pytest.mark.parametrize("unit", ["word", "char"])
 def test_characters_of_a_text_file_that_no_transcript_has_are_told(project, capsys, unit):
     folder = project(f"{{unit: {unit}, order: 2, text: more.txt}}")
@@ -135,6 +158,7 @@ def test_unit_none_learns_nothing(project):
     ("language", "decoding", "message"),
     [
         ("{unit: word}", "{engine: beam_lm, hotwords: {XYZ: 1}}", "the model writes no X Y Z"),
+        ("{unit: word}", "{engine: beam_lm, whitelist: AXBY}", "whitelist 'AXBY': the model writes no 'X' 'Y'"),
     ],
 )
 def test_mistakes_end_tune_before_the_network_runs(project, monkeypatch, language, decoding, message):
@@ -178,6 +202,23 @@ def test_tune_needs_no_test_data_and_its_choice_is_what_evaluate_uses(project, d
     assert content["calibration"]["words"]["observations"] == said > 0
     assert content["calibration"] != bundle.calibration_errors
     assert metrics["calibration"]["validation"] == content["calibration"]
+
+
+def test_evaluate_wants_the_decoder_that_was_tuned(project):
+    """Whoever runs stages by hand must not read figures of settings that are no longer set."""
+    folder = project("{unit: word}", "{engine: greedy}")
+    learn_language("audio")
+    tune("audio", "cpu")
+    params = (folder / "params.yaml").read_text(encoding="utf-8")
+    for decoding, message in [
+        ("{engine: beam_lm}", "decoding.engine: 'beam_lm': models/audio was tuned with 'greedy'; run stage tune again"),
+        ("{engine: beam_lm, lexicon: closed}", "decoding.lexicon: 'closed': models/audio was tuned with 'none'"),
+    ]:
+        write_text(folder / "params.yaml", params.replace("{engine: greedy}", decoding))
+        with pytest.raises(GlyphoneError, match=message):
+            evaluate.evaluate("audio", "cpu")
+        tune("audio", "cpu")
+        evaluate.evaluate("audio", "cpu")
 
 
 def test_the_bundle_alone_decodes_with_its_language_model(project):

@@ -30,6 +30,7 @@ class Decoder:
         language: Language = NO_LANGUAGE,
         scorer: TextScorer | None = None,
     ) -> None:
+        check_whitelist(alphabet, settings)
         self.alphabet, self.settings, self.language, self.scorer = alphabet, settings, language, scorer
         self._search = fused(alphabet, settings, language) if settings.engine == "beam_lm" else None
 
@@ -69,6 +70,15 @@ def fused(alphabet: Alphabet, settings: DecodingSettings, language: Language) ->
     if settings.lexicon != "none" and not words:
         raise GlyphoneError(f"lexicon {settings.lexicon!r}: the language model has no words; set language.unit")
     return FusedSearch(alphabet.symbols, language.ngrams, language.unit, weights_of(settings), words)
+
+
+def check_whitelist(alphabet: Alphabet, settings: DecodingSettings) -> None:
+    """Raise GlyphoneError where the whitelist has characters that the model never writes."""
+    if unknown := alphabet.unknown(settings.whitelist or ""):
+        raise GlyphoneError(
+            f"whitelist {settings.whitelist!r}: the model writes no {' '.join(map(repr, unknown))}; allowed are "
+            "characters of the training texts, as section text leaves them"
+        )
 
 
 def weights_of(settings: DecodingSettings) -> Weights:

@@ -115,6 +115,11 @@ class FusedSearch:
             reached[arcs.targets[first[0] : first[-1]][from_reached]] = True
         return int((reached & (self.lexicon.table.word >= 0)).sum())
 
+    def knows_a_label(self) -> bool:
+        """Whether character n-grams know any character of the labels but the space."""
+        others = [-1, self.ngrams.numbers[UNKNOWN], self._token(" ")]
+        return not np.isin(self._label_tokens, others).all()
+
     def search(self, log_probs: np.ndarray, beam_width: int, num_best: int = 1) -> list[FusedBeam]:
         """The best texts, best first; fewer than ``num_best`` where the beam does not hold as many.
 

@@ -41,8 +41,9 @@ class LanguageModel:
         self.character_based = self.search.unit == CHARACTERS
         self.max_order = self.search.ngrams.order
         self.dict_size = 0 if self.character_based else self.search.num_writable_words()
-        if not self.dict_size and not self.character_based:
-            raise ValueError(f"model_path {path!r}: the labels spell none of its words")
+        if not (self.search.knows_a_label() if self.character_based else self.dict_size):
+            what = "characters" if self.character_based else "words"
+            raise ValueError(f"model_path {path!r}: the labels spell none of its {what}; they must be of the same case")
 
     def set_weights(self, alpha: float, beta: float) -> None:
         """Set alpha and beta for what begins from now on. Raises ValueError where alpha is negative."""

@@ -1,5 +1,6 @@
 """Settings of decoding, a section of ``params.yaml``."""
 
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -59,7 +60,8 @@ class DecodingSettings(BaseModel):
     def _are_single_words(cls, value: dict[str, float]) -> dict[str, float]:
         if wrong := [word for word in value if word.split() != [word]]:
             raise ValueError(f"{', '.join(map(repr, wrong))}: each must be one word, without blanks")
-        return value
+        # As texts are normalised: an accent that stands behind its letter would never be written.
+        return {unicodedata.normalize("NFC", word): bonus for word, bonus in value.items()}
 
     @field_validator("rescoring")
     @classmethod

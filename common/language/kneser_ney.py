@@ -11,12 +11,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.language.arpa import NEVER
+from common.language.arpa import MAX_LINE_BYTES, NEVER
 from common.language.ngrams import BEGIN, END, UNKNOWN, LanguageError, Level, Ngrams
 from common.language.trie import build
 
 FALLBACK = (0.5, 1.0, 1.5)
 MAX_ORDER = 20
+MAX_SHOWN = 40  # characters in a message
+# As many of the longest tokens as the greatest order has stand in a line of an ARPA file.
+MAX_TOKEN_BYTES = MAX_LINE_BYTES // (MAX_ORDER + 1)
+
+
+class TokenError(LanguageError):
+    """A token cannot be learned.
+
+    Attributes:
+        token: which one; the text that holds it is for the caller to find.
+    """
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        shown = repr(token if len(token) <= MAX_SHOWN else f"{token[:MAX_SHOWN]}…")
+        super().__init__(
+            f"the token {shown} cannot be learned: it is empty, blank, a marker of n-grams (<s>, </s>, <unk>), or has "
+            f"more than {MAX_TOKEN_BYTES} bytes"
+        )
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,8 @@ def train(sentences: Iterable[Sequence[str]], order: int) -> tuple[Ngrams, tuple
         order: length of the longest n-grams, 1 … 20.
 
     Raises:
-        LanguageError: no sentence, or a token that is empty, holds white space, or is a marker.
+        TokenError: a token is empty, holds white space, is a marker, or is too long.
+        LanguageError: there is no sentence.
     """
     if not 1 <= order <= MAX_ORDER:
         raise LanguageError(f"order {order}: 1 to {MAX_ORDER} are allowed")
@@ -78,14 +98,12 @@ def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], np.ndarray
     numbers = {UNKNOWN: 0, BEGIN: 1, END: 2}
     stream: list[int] = []
     lengths: list[int] = []
-    for line, sentence in enumerate(sentences, 1):
+    for sentence in sentences:
         stream.append(1)
         for token in sentence:
             number = numbers.setdefault(token, len(numbers))
             if number < 3 or (number == len(numbers) - 1 and not _can_be_written(token)):
-                raise LanguageError(
-                    f"text {line}: the token {token!r} cannot be learned: it is empty, blank or a marker"
-                )
+                raise TokenError(token)
             stream.append(number)
         stream.append(2)
         lengths.append(len(sentence) + 2)
@@ -101,7 +119,8 @@ def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], np.ndarray
 
 def _can_be_written(token: str) -> bool:
     """Whether an ARPA file gives it back: <UNK> is read as <unk>, and NUL is a blank at a line's end."""
-    return token != UNKNOWN.upper() and "\0" not in token and token.encode().split() == [token.encode()]
+    data = token.encode()
+    return token != UNKNOWN.upper() and b"\0" not in data and data.split() == [data] and len(data) <= MAX_TOKEN_BYTES
 
 
 @dataclass(frozen=True)
