@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.model,
         options.results,
         options.output,
-        name=options.name,
-        command=options.command,
-        commit=code_version() if options.commit is None else options.commit,
+        name=options.name and shown(options.name),  # arguments may hold bytes that are no text
+        command=options.command and shown(options.command),
+        commit=code_version() if options.commit is None else shown(options.commit),
     )
     print(f"{digest}  {shown(options.output)}")
     return 0

@@ -41,6 +41,13 @@ def test_a_file_name_that_is_not_utf8(tmp_path: Path) -> None:
     assert explain.main([str(model), odd, "-o", str(tmp_path / "e.html")]) == 0
 
 
+def test_a_model_in_a_folder_that_is_not_utf8(tmp_path: Path) -> None:
+    sound, odd = write_input(tmp_path, "audio"), Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    random_bundle(odd, "audio")
+    said = Recogniser.load(odd, "cpu").transcribe(sound)
+    assert said == Recogniser.load(random_bundle(tmp_path / "model", "audio"), "cpu").transcribe(sound)
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
