@@ -9,6 +9,7 @@ import numpy.typing as npt
 from common.errors import GlyphoneError
 from common.modality import generator
 
+MOST_SAMPLES = 1_000_000  # more narrow no interval, and their sums would fill the memory
 _DRAWS_AT_ONCE = 2**22  # bounds the memory of the drawn weights: 32 MB of int64
 
 
@@ -114,8 +115,8 @@ def _drawn(
     Raises:
         GlyphoneError: a number of draws or a confidence that cannot be.
     """
-    if num_samples < 1:
-        raise GlyphoneError(f"bootstrap_samples is {num_samples}, must be 1 or more")
+    if not 1 <= num_samples <= MOST_SAMPLES:
+        raise GlyphoneError(f"bootstrap_samples is {num_samples}, must be 1 to {MOST_SAMPLES}")
     if not 0 < confidence < 1:
         raise GlyphoneError(f"confidence is {confidence}, must lie between 0 and 1")
     parts = np.stack([np.asarray(column, float) for column in columns], axis=1)  # [N, columns]

@@ -1,13 +1,14 @@
 """The model folder: all that transcribing needs, and nothing that can run code."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from common.alphabet import Alphabet, AlphabetError
@@ -128,8 +129,8 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     return description
 
 
-def _check_shapes(path: Path, settings: NetworkSettings, num_features: int, num_labels: int) -> None:
-    """Refuse weights of another size than a description says before any are made: a stranger's may say anything.
+def _check_shapes(weights: Mapping[str, Tensor], settings: NetworkSettings, num_features: int, num_labels: int) -> None:
+    """Refuse weights of another size than a description says before a network is made: a stranger's may say anything.
 
     Raises:
         RuntimeError: what does not fit.
@@ -143,13 +144,11 @@ def _check_shapes(path: Path, settings: NetworkSettings, num_features: int, num_
             width = -(-width // factor)
     entry = {"encoder.entry.weight": [outer, channels * width]}
     wanted |= entry if settings.cell == "transformer" else {"encoder.norms.0.weight": [channels * width]}
-    with safe_open(path, "pt") as file:
-        names = set(file.keys())
-        for name, shape in wanted.items():
-            found = file.get_slice(name).get_shape() if name in names else None
-            if found != shape:
-                raise RuntimeError(f"{name} has the shape {found}, the network needs {shape}")
-    layers = {name.split(".")[2] for name in names if name.startswith("encoder.layers.")}
+    for name, shape in wanted.items():
+        found = list(weights[name].shape) if name in weights else None
+        if found != shape:
+            raise RuntimeError(f"{name} has the shape {found}, the network needs {shape}")
+    layers = {name.split(".")[2] for name in weights if name.startswith("encoder.layers.")}
     if len(layers) != settings.num_layers:
         raise RuntimeError(f"there are weights of {len(layers)} layers, the network has {settings.num_layers}")
 
@@ -161,14 +160,16 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
     path = folder / WEIGHTS
     if not path.is_file():
         raise BundleError(f"{folder}: {WEIGHTS} is missing")
-    if verify and hashlib.sha256(path.read_bytes()).hexdigest() != description.get("weights_sha256"):
+    data = path.read_bytes()  # not by safetensors, which opens no path that is not UTF-8
+    if verify and hashlib.sha256(data).hexdigest() != description.get("weights_sha256"):
         raise BundleError(f"{path}: the file is damaged, its SHA-256 is not the one in {DESCRIPTION}")
     try:
         alphabet = Alphabet(description["alphabet"], description["text_settings"].get("direction", "ltr"))
         settings = NetworkSettings(**description["network"])
-        _check_shapes(path, settings, description["num_features"], len(alphabet))
+        weights = load(data)
+        _check_shapes(weights, settings, description["num_features"], len(alphabet))
         network = Network(settings, description["num_features"], len(alphabet))
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(weights)
         return Bundle(
             network=network.eval().requires_grad_(False),
             alphabet=alphabet,

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from common.errors import GlyphoneError
+from common.files import DISK_ERRORS
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30
@@ -99,6 +100,7 @@ def unpack(
     Raises:
         GlyphoneError: the folder exists, or the archive is none, damaged, too large, holds links or devices or would
             write outside of the folder.
+        OSError: the disk is full or broken; names ``folder``.
     """
     if folder.exists():
         raise GlyphoneError(f"{folder}: exists already; nothing was unpacked")
@@ -118,6 +120,8 @@ def unpack(
     except DAMAGED as error:
         raise GlyphoneError(f"{archive}: a damaged archive: {error}") from None
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise OSError(error.errno, error.strerror, str(folder)) from None
         if error.errno != errno.EINVAL:
             raise
         raise GlyphoneError(f"{archive}: a damaged archive: a place in it lies before its beginning") from None

@@ -58,13 +58,22 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which is called ``path`` when all of it is there, and is gone after an error."""
+    """A folder to fill, which is called ``path`` when all of it is there, and is gone after an error.
+
+    Raises:
+        OSError: the disk is full or broken; names ``path``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path), suffix=".part") as temporary:
         inner = Path(temporary) / "content"
         inner.mkdir()
-        yield inner
-        os.replace(inner, path)
+        try:
+            yield inner
+            os.replace(inner, path)
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _open_temporary(path: Path) -> tuple[int, str]:

@@ -32,7 +32,7 @@ ROUNDS = 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    if options.output.exists():
+    if os.path.lexists(options.output):  # a link to nothing too: a folder cannot take its place
         raise GlyphoneError(f"-o {options.output}: exists already; name a folder that is not there yet")
     settings = _settings(options)
     # Heavy libraries only from here on: --help answers at once.
@@ -157,6 +157,7 @@ def _write(
     """The new folder: all of the model's, but the weights and what is said of them."""
     from common.bundle import CARD, read_description, write_bundle
     from common.decoding.places import LANGUAGE_FOLDER
+    from common.files import atomic
     from common.network_settings import NetworkSettings
 
     description: dict[str, Any] = read_description(model)
@@ -165,8 +166,10 @@ def _write(
     description["summary"] = {**description["summary"], "adaptations": steps}
     card = (model / CARD).read_text("utf-8", errors="replace") if (model / CARD).is_file() else ""
     text = f"{card.rstrip()}\n\n{_note(steps[-1])}"
-    if (model / LANGUAGE_FOLDER).is_dir():  # digests and results of an archive are of the old weights
-        shutil.copytree(model / LANGUAGE_FOLDER, folder / LANGUAGE_FOLDER)
+    # Digests and results of an archive are of the old weights.
+    for path in sorted(each for each in (model / LANGUAGE_FOLDER).glob("[!.]*") if each.is_file()):
+        with open(path, "rb") as file, atomic(folder / LANGUAGE_FOLDER / path.name) as copy:
+            shutil.copyfileobj(file, copy)
     write_bundle(folder, adapted.network.state_dict(), network, description, text)
 
 

@@ -30,7 +30,8 @@ class AdaptedGroups:
 
     Attributes:
         hypotheses: a sample each, places in units; None where the sample's group is too small.
-        rounds: of each group that a model was adapted to; its corpus stands before its name where two have the name.
+        rounds: of each group that is large enough, none where nothing could be learnt; its corpus stands before its
+            name where two have the name.
     """
 
     hypotheses: Sequence["Hypothesis | None"]

@@ -119,7 +119,8 @@ def evaluate(name: str, device: str = "auto") -> None:
         beside["vote"] = f"vote of {1 + len(voters.names)} models"
     if adapted:
         metrics["adapted"] = metrics_beside(rows, "adapted", tree) | description(chosen.adaptation, adapted)
-        beside["adapted"] = f"models adapted to {len(adapted['test'].rounds)} of the test set's groups"
+        num_adapted = sum(map(bool, adapted["test"].rounds.values()))  # none where the first round was undone
+        beside["adapted"] = f"models adapted to {num_adapted} of the test set's groups"
     for key in beside:
         scores |= scores_beside(scores_of(metrics[key]), key)
     write_json(results / "metrics.json", metrics)

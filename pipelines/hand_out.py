@@ -8,6 +8,7 @@ made. `transcribe` reads the archive as it reads a model folder. Prints the arch
 
 import argparse
 import hashlib
+import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -44,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.model,
         options.results,
         options.output,
-        name=options.name,
-        command=options.command,
-        commit=code_version() if options.commit is None else options.commit,
+        name=options.name and shown(options.name),  # arguments may hold bytes that are no text
+        command=options.command and shown(options.command),
+        commit=code_version() if options.commit is None else shown(options.commit),
     )
     print(f"{digest}  {shown(options.output)}")
     return 0
@@ -64,7 +65,7 @@ def hand_out(
     from common.output import shown
 
     packed = output.suffix.lower() == ".zip"
-    if not packed and output.exists():
+    if not packed and os.path.lexists(output):  # a link to nothing too: a folder cannot take its place
         raise GlyphoneError(f"{output}: exists already; name a folder that does not, or a file that ends in .zip")
     name = name or shown(output.stem if packed else output.name)
     files = contents(model, results, name, shown(output.name), command, commit)

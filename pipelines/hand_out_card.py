@@ -86,7 +86,7 @@ def between(part: Mapping[str, Any]) -> str:
 
 def _front_matter(description: Mapping[str, Any], metrics: Mapping[str, Any], name: str) -> str:
     task = TASKS.get(description["modality"], "other")
-    licences = {each["licence"] for each in _corpora(description["summary"]).values()}
+    licences = {each["licence"] for each in _corpora(description["summary"])}
     values = {"wer": metrics["words"]["rate"], "cer": metrics["characters"]["rate"]}
     results = [
         f"          - {{type: {key}, value: {round(value, 6)}}}" for key, value in values.items() if value is not None
@@ -171,9 +171,9 @@ def _confidence(metrics: Mapping[str, Any]) -> str:
     return f"A word's confidence is off by {error:.3f} on average (expected calibration error on the test split)."
 
 
-def _corpora(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Of the training, and of the models that it started from."""
-    return {**summary.get("warm_start", {}).get("corpora", {}), **summary["corpora"]}
+def _corpora(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of the training, and of the models that it started from, which may call another corpus by the same name."""
+    return [*summary.get("warm_start", {}).get("corpora", {}).values(), *summary["corpora"].values()]
 
 
 def _data(summary: Mapping[str, Any]) -> str:

@@ -1,7 +1,9 @@
 """Where the weights of a training come from: fresh ones, or those of a model."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,5 +54,17 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
     lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)
-    corpora = {**summary.get("warm_start", {}).get("corpora", {}), **summary["corpora"]}
-    return Start(model_digest(folder), {"warm_start": {"corpora": corpora}})
+    return Start(model_digest(folder), {"warm_start": {"corpora": learnt_from(summary)}})
+
+
+def learnt_from(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Name → corpus of a model's training and of those before it, of which none is lost.
+
+    Trainings may each have a corpus of one name, such as that of its reader; where they are not the same the earlier
+    one has a number behind it.
+    """
+    corpora = dict(summary["corpora"])
+    for name, corpus in summary.get("warm_start", {}).get("corpora", {}).items():
+        names = (f"{name} ({number})" if number > 1 else name for number in count(1))
+        corpora[next(each for each in names if corpora.get(each, corpus) == corpus)] = corpus
+    return corpora

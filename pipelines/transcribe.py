@@ -41,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.voting = options.voting or "confidences"
     # Heavy libraries only from here on: --help answers at once.
     from common.archive import unpacked
+    from pipelines.voter_folders import check_distinct
 
+    names = [_shown(os.fspath(each)) for each in options.voters]
+    check_distinct(names, options.voters, options.model, "is the first argument, which votes anyway", "--with")
     if options.output == Path("-"):
         options.output = None
     with ExitStack() as stack:

@@ -29,13 +29,25 @@ def voter_folders(voters: Sequence[str], name: str) -> Iterator[list[Path]]:
     """
     key = voters_key(name)
     paths = [_folder_or_archive(voter, key) for voter in voters]
-    taken = {(Path("models") / name).resolve(): "is the model that is evaluated, which votes anyway"}
+    check_distinct(voters, paths, Path("models") / name, "is the model that is evaluated, which votes anyway", key)
+    with ExitStack() as stack:
+        yield [stack.enter_context(unpacked(path)) for path in paths]
+
+
+def check_distinct(voters: Sequence[str], paths: Sequence[Path], main: Path, what_main_is: str, key: str) -> None:
+    """Refuse a model that would vote twice, and so outvote others.
+
+    Args:
+        voters: the names of ``paths``, for messages; ``key`` is that of the setting or option.
+
+    Raises:
+        GlyphoneError: two of them are one, or one is ``main``.
+    """
+    taken = {main.resolve(): what_main_is}
     for voter, path in zip(voters, paths, strict=True):
         if (resolved := path.resolve()) in taken:
             raise GlyphoneError(f"{key}: {voter} {taken[resolved]}; name other models")
         taken[resolved] = "stands twice"
-    with ExitStack() as stack:
-        yield [stack.enter_context(unpacked(path)) for path in paths]
 
 
 def _folder_or_archive(voter: str, key: str) -> Path:

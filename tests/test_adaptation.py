@@ -361,6 +361,17 @@ def test_the_stage_adapts_to_groups_that_are_large_enough(tmp_path: Path, monkey
     assert scores["adapted_validation_word_error_rate"] == scores["validation_word_error_rate"]
 
 
+def test_a_group_whose_first_round_is_undone_does_not_count_as_adapted_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("common.adaptation.self_training.collapsed", lambda *_: "deaf")
+    _, metrics, scores = evaluated(tmp_path, "{rounds: 1, min_samples: 2}")
+    assert {each["rounds"] for each in metrics["adapted"]["groups_adapted_to"]["test"].values()} == {0}
+    assert capsys.readouterr().err.splitlines()[-1].endswith("models adapted to 0 of the test set's groups")
+    assert scores["adapted_word_error_rate"] == scores["word_error_rate"]
+
+
 def test_speakers_of_one_name_in_two_corpora_are_two(tmp_path: Path) -> None:
     path = tmp_path / "test.arrow"
     settings = {"modality": "audio", "num_features": NUM_FEATURES, "step": 0.01, "unit": "s"}

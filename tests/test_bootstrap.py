@@ -74,9 +74,11 @@ def test_interval_depends_on_the_seed_alone() -> None:
     )
 
 
-@pytest.mark.parametrize("changes", [{"num_samples": 0}, {"confidence": 1.0}, {"confidence": 0.0}])
+@pytest.mark.parametrize(
+    "changes", [{"num_samples": 0}, {"num_samples": 1_000_001}, *({"confidence": each} for each in (1.0, 0.0))]
+)
 def test_interval_settings_out_of_range(changes: dict) -> None:
-    with pytest.raises(GlyphoneError, match=r"bootstrap_samples is 0|confidence is"):
+    with pytest.raises(GlyphoneError, match=r"bootstrap_samples is (0|1000001), must be 1 to 1000000|confidence is"):
         bootstrap_interval([1], [2], ["a"], **changes)
 
 
@@ -167,7 +169,7 @@ def test_p_values_of_equal_systems_are_not_small_too_often() -> None:
     assert 1 <= small <= 22
 
 
-@pytest.mark.parametrize("changes", [{"num_samples": 0}, {"confidence": 1.0}])
+@pytest.mark.parametrize("changes", [{"num_samples": 0}, {"num_samples": 1_000_001}, {"confidence": 1.0}])
 def test_difference_settings_out_of_range(changes: dict) -> None:
-    with pytest.raises(GlyphoneError, match=r"bootstrap_samples is 0|confidence is"):
+    with pytest.raises(GlyphoneError, match=r"bootstrap_samples is (0|1000001), must be 1 to 1000000|confidence is"):
         bootstrap_difference([1], [1], [2], ["a"], **changes)

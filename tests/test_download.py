@@ -163,3 +163,19 @@ def test_one_folder_of_an_archive(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["archive"]
     unpack(tmp_path / "archive", tmp_path / "sub", "corpus/sub")
     assert files(tmp_path / "sub") == {"b.wav": CONTENT["corpus/sub/b.wav"]}
+
+
+def test_a_full_disk_names_the_folder_that_was_to_be(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        members.writestr("file", bytes(300_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            unpack(archive, tmp_path / "folder")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(tmp_path / "folder")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.zip"]

@@ -119,6 +119,15 @@ def test_every_name_that_a_file_may_have_can_be_written(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("number", sorted(DISK_ERRORS))
+def test_a_full_disk_names_the_folder_that_was_to_be(tmp_path: Path, number: int) -> None:
+    for named in (None, str(tmp_path / ".folder.part" / "file")):
+        with pytest.raises(OSError, match=os.strerror(number)) as caught, atomic_folder(tmp_path / "folder"):
+            raise OSError(number, os.strerror(number), named)
+        assert caught.value.filename == str(tmp_path / "folder")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", sorted(DISK_ERRORS))
 def test_a_full_disk_names_the_file_whoever_hides_it(tmp_path: Path, number: int) -> None:
     path = tmp_path / "file"
     write_bytes(path, b"old")

@@ -273,6 +273,14 @@ def test_whatever_the_archive_is_called_its_card_says_how_it_is_read(
     assert shlex.split(command)[2:] == ["pipelines.transcribe", shown(file), "FILES…"]
 
 
+def test_arguments_that_are_not_utf8_stand_in_the_card(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    odd = os.fsdecode(b"gr\xf6\xdfe")
+    options = [part for key in ("--name", "--command", "--commit") for part in (key, odd)]
+    assert hand_out.main([str(made[0]), str(made[1]), "-o", str(tmp_path / "new"), *options]) == 0
+    text = (tmp_path / "new" / "README.md").read_text("utf-8")
+    assert "# gr\\\\xf6\\\\xdfe: " in text and text.count("`gr\\xf6\\xdfe`") == 2
+
+
 def test_an_adapted_archive_keeps_no_digest_of_the_old_weights(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
     sound, new = write_input(tmp_path, "audio"), tmp_path / "new"
     assert adapt.main([str(made[2]), str(sound), "-o", str(new), "--rounds", "1"]) == 0

@@ -130,6 +130,12 @@ def test_groups_corpora_and_licences_are_no_markup(card_of: Callable[..., str]) 
         assert f"<td>{escaped}</td>" in page
 
 
+def test_an_earlier_corpus_of_the_same_name_keeps_its_licence(card_of: Callable[..., str]) -> None:
+    free, bound = ({"manifest": {"samples": 1, "licence": licence}} for licence in ("Apache-2.0", "CC BY-NC 4.0"))
+    assert "\nlicense: apache-2.0\n" in card_of({"corpora": free, "warm_start": {"corpora": free}})
+    assert "\nlicense: other\n" in card_of({"corpora": free, "warm_start": {"corpora": bound}})
+
+
 def test_the_share_of_the_draws_is_not_rounded(card_of: Callable[..., str]) -> None:
     assert "Intervals hold 99.95 % of 5 bootstrap draws" in card_of()
 

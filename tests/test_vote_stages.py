@@ -361,6 +361,17 @@ def test_the_command_votes_goes_on_and_refuses_other_voters(model, sounds, other
         transcribe.main([*base, "--with", str(tmp_path / "ocr")])
 
 
+def test_a_model_votes_once(model, sounds, others, tmp_path):  # noqa: F811
+    (tmp_path / "link").symlink_to(others[0])
+    for votes, sentence in (
+        ([model], f"--with: {model} is the first argument, which votes anyway"),
+        ([others[0], others[1], tmp_path / "link"], f"--with: {tmp_path / 'link'} stands twice"),
+    ):
+        with pytest.raises(GlyphoneError) as caught:
+            transcribe.main([str(model), str(sounds), *(part for each in votes for part in ("--with", str(each)))])
+        assert str(caught.value) == f"{sentence}; name other models"
+
+
 def test_archives_of_models_vote_as_their_folders_do(model, sounds, others, tmp_path, capsysbinary):  # noqa: F811
     archives = [tmp_path / f"{folder.name}.zip" for folder in (model, *others)]
     for archive, folder in zip(archives, (model, *others), strict=True):

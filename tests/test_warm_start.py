@@ -19,7 +19,7 @@ from common.training.settings import TrainingSettings
 from common.training.warm_settings import other_settings
 from common.training.warm_start import warm_start
 from pipelines import recipe
-from pipelines.training_start import start
+from pipelines.training_start import learnt_from, start
 
 SETTINGS = NetworkSettings(convolutions=(ConvolutionSettings(channels=3),), num_layers=1, num_hidden=8, dropout=0.0)
 OLD, NEW = Alphabet("abco"), Alphabet("abcdö")
@@ -201,6 +201,26 @@ def test_a_model_of_the_other_modality_is_refused(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     with pytest.raises(GlyphoneError, match=r"ocr.training.warm_start: old is a model of modality 'toy'"):
         start(*chosen("ocr"))
+
+
+corpora = st.dictionaries(
+    st.sampled_from(["manifest", "manifest (2)", "an4"]),
+    st.fixed_dictionaries({"samples": st.integers(1, 2), "licence": st.sampled_from(["Apache-2.0", "CC BY-NC 4.0"])}),
+    max_size=3,
+)
+
+
+@given(st.lists(corpora, min_size=1, max_size=4))
+def test_no_corpus_of_a_chain_of_models_is_lost(trainings):
+    summary = {"corpora": trainings[0]}
+    for each in trainings[1:]:
+        summary = {"corpora": each, "warm_start": {"corpora": learnt_from(summary)}}
+    found = learnt_from(summary)
+    assert found.items() >= trainings[-1].items()
+    for each in trainings:
+        for name, corpus in each.items():
+            assert corpus in [found[other] for other in found if other.startswith(name)]
+    assert len(found) <= sum(map(len, trainings))
 
 
 def test_a_missing_model_is_one_clear_line(tmp_path):
