@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from common.doctor_signals import collect, examine_lengths
+from common.doctor_signals import collect, examine_lengths, plausible
 from common.doctor_splits import examine_contents, examine_groups, examine_transcripts
 from common.doctor_texts import examine_characters, examine_direction, examine_raw_texts
 from common.findings import Finding, read_findings, sort_findings, write_findings
@@ -53,17 +53,20 @@ def examine(
     Args:
         samples, raw_texts: see ``examine_texts``.
         digests: sample id → ``modality.digest`` of its signal.
-        lengths: sample id → ``modality.length`` of its signal, in ``unit``.
+        lengths: sample id → ``modality.length`` of its signal by its ``height``: seconds, or width / height.
         unit: s or px.
         signals: sample id → ``modality.inspect`` of its signal.
         direction: of lines in pictures as the settings say, ltr or rtl; empty: not looked at, as sounds have none.
     """
+    oddities = plausible(samples, signals)
+    # Of a picture that lies on its side the width tells nothing.
+    turned = {id for id, pairs in oddities.items() if any(code == "rotated" for code, _ in pairs)}
     return sort_findings(
         [
             *examine_texts(samples, raw_texts),
             *(examine_direction(samples, direction) if direction else ()),
             *examine_contents(samples, digests),
-            *examine_lengths(samples, lengths, unit),
-            *collect(signals),
+            *examine_lengths(samples, {id: each for id, each in lengths.items() if id not in turned}, unit),
+            *collect(oddities),
         ]
     )

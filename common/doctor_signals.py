@@ -19,15 +19,34 @@ SIGNAL_CODES: dict[str, tuple[Severity, str, str]] = {
     "short": ("warning", "are very short", "Check their start and end; they may have been cut off."),
     # images
     "tiny": ("warning", "are very small", "Scan or crop at a higher resolution; letters of few pixels cannot be read."),
-    "rotated": ("warning", "look rotated", "Turn them upright, or correct their EXIF orientation."),
+    "rotated": (
+        "warning",
+        "look rotated",
+        "Turn them upright, correct their EXIF orientation, or let slices.rotate_tall turn them; where that is set, "
+        "nothing is to be done.",
+    ),
     "low_contrast": ("note", "have little contrast", "Check the exposure; faint letters drown in the paper."),
     "blank": ("warning", "show one colour only", "Look at them; remove them or crop them again."),
 }
+Oddities = list[tuple[str, str]]  # of one sample: (code, sentence)
 _UNKNOWN: tuple[Severity, str, str] = ("note", "", "Look at some of them.")
 
 MIN_SAMPLES = 20  # fewer say nothing about what is usual
 _MIN_RATIO = 2.5  # from the median, whatever the spread
 _MAX_DEVIATIONS = 5.0
+
+
+def plausible(samples: Sequence[Sample], signals: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, Oddities]:
+    """What ``modality.inspect`` said, without what the transcript explains: a lone I is taller than wide, and upright.
+
+    Args:
+        signals: sample id → pairs (code, sentence).
+    """
+    lone = {sample.id for sample in samples if len(sample.text) == 1}
+    return {
+        id: [(code, sentence) for code, sentence in pairs if code != "rotated" or id not in lone]
+        for id, pairs in signals.items()
+    }
 
 
 def collect(findings_by_sample: Mapping[str, Iterable[tuple[str, str]]]) -> list[Finding]:
@@ -53,13 +72,15 @@ def collect(findings_by_sample: Mapping[str, Iterable[tuple[str, str]]]) -> list
 def examine_lengths(samples: Sequence[Sample], lengths: Mapping[str, float], unit: str) -> list[Finding]:
     """Samples whose length a character is far from what is usual in their corpus: too fast or too slow to be true.
 
-    Usual is the median of log(length / characters); far is more than five robust deviations (1.4826 × median absolute
-    deviation) and more than a factor of 2.5. Corpora with fewer than ``MIN_SAMPLES`` samples are passed over.
+    The length of a picture is its width by its height, whatever its resolution. Usual is the median of
+    log(length / characters); far is more than five robust deviations (1.4826 × median absolute deviation) and more than
+    a factor of 2.5. Corpora with fewer than ``MIN_SAMPLES`` samples are passed over.
 
     Args:
-        lengths: sample id → length in ``unit``; samples without one are passed over.
+        lengths: sample id → seconds, or width / height; samples without one are passed over.
         unit: s or px.
     """
+    measure = {"px": "times its height"}.get(unit, unit)
     corpora: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for sample in samples:
         if sample.text and lengths.get(sample.id, 0) > 0:
@@ -71,7 +92,7 @@ def examine_lengths(samples: Sequence[Sample], lengths: Mapping[str, float], uni
         middle = median(ratio for _, ratio in pairs)
         deviation = 1.4826 * median(abs(ratio - middle) for _, ratio in pairs)
         limit = max(math.log(_MIN_RATIO), _MAX_DEVIATIONS * deviation)
-        usual = f"usual is {math.exp(middle):.3g} {unit} a character" + (f" in corpus {corpus}" if corpus else "")
+        usual = f"usual is {math.exp(middle):.3g} {measure} a character" + (f" in corpus {corpus}" if corpus else "")
         fast = [(ratio, id) for id, ratio in pairs if ratio < middle - limit]
         slow = [(-ratio, id) for id, ratio in pairs if ratio > middle + limit]
         if fast:

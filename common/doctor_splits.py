@@ -53,7 +53,8 @@ def examine_contents(samples: Sequence[Sample], digests: Mapping[str, str]) -> l
                 "error",
                 f"{len(leaks)} recordings or pictures stand in more than one split; test scores will be too good",
                 (sample.id for members in leaks for sample in members),
-                "Remove the copies from training and validation, or give all copies the same group.",
+                "Remove the copies from training and validation, or leave the corpus's split empty so that prepare "
+                "keeps copies together.",
             )
         )
     if twice:
@@ -94,10 +95,17 @@ def examine_transcripts(samples: Sequence[Sample]) -> list[Finding]:
                     f"{len(seen)} of {len(members)} {split} transcripts ({len(seen) / len(members):.1%}) "
                     "also stand in training, word for word",
                     (sample.id for sample in seen),
-                    "Read the scores of seen and unseen transcripts apart: the report shows both.",
+                    _advice(split, num_new=len(members) - len(seen)),
                 )
             )
     return found
+
+
+def _advice(split: str, num_new: int) -> str:
+    if not num_new:
+        return f"No {split} transcript is new: the scores tell nothing of other texts."
+    where = {"test": "the report shows both", "validation": "metrics.json has both, under validation"}[split]
+    return f"Read the scores of seen and unseen transcripts apart: {where}."
 
 
 def _num_splits(members: Iterable[Sample]) -> int:

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import permutations
 
 from common.findings import Finding, Severity, finding
 from common.samples import Sample
@@ -14,7 +15,12 @@ _LONG_FACTOR = 5.0  # times the 95th percentile of lengths
 _CASE_SHARE = 0.95
 
 _ODD_SPACE = re.compile(r"[^\S \r\n]|  |^ | $")
-_ALIKE_SCRIPTS = {"LATIN", "CYRILLIC", "GREEK"}
+# Letters that look alike, of Latin, Cyrillic and Greek.
+_ALIKE = (
+    "AАΑ BВΒ CСϹ EЕΕ HНΗ IІΙ JЈ KКΚ MМΜ NΝ OОΟ PРΡ SЅ TТΤ XХΧ YУΥ ZΖ "
+    "aаα cсϲ dԁ eе hһ iіι jј kк lӏ mм oоο pрρ qԛ sѕ tт uυ vν wԝ xхχ yу"
+)
+_ALIKE_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -40,11 +46,32 @@ def _script(letter: str) -> str:
     return unicodedata.name(letter, "").split(" ", 1)[0]
 
 
+@cache
+def _look_alikes(script: str) -> dict[str, set[str]]:
+    """Letters of a script → other scripts that have one which looks like it."""
+    found = {}
+    for family in _ALIKE.split():
+        scripts = {_script(letter): letter for letter in family}
+        if script in scripts:
+            found[scripts[script]] = scripts.keys() - {script}
+    return found
+
+
 def _mixes_scripts(text: str) -> bool:
-    """A word holds letters of two of the scripts that have look-alikes."""
+    """A word holds letters of two scripts, and all those of one look like letters of the other; kΩ and μm do not."""
     if text.isascii():
         return False
-    return any(len({_script(letter) for letter in word} & _ALIKE_SCRIPTS) > 1 for word in _WORD.findall(text))
+    for word in _WORD.findall(text):
+        letters = {script: {_base(each) for each in word if _script(each) == script} for script in _ALIKE_SCRIPTS}
+        for mine, other in permutations((script for script in _ALIKE_SCRIPTS if letters[script]), 2):
+            if all(other in _look_alikes(mine).get(letter, ()) for letter in letters[mine]):
+                return True
+    return False
+
+
+def _base(letter: str) -> str:
+    """Without its marks: ё looks like ë as е does like e."""
+    return unicodedata.normalize("NFD", letter)[0]
 
 
 # (code, severity, what the transcripts have, test of the raw transcript, advice)
@@ -101,7 +128,7 @@ _RAW_CHECKS: tuple[tuple[str, Severity, str, Callable[[str], bool], str], ...] =
     (
         "mixed_script",
         "warning",
-        "hold words of letters that look alike but come from two scripts (Latin, Greek, Cyrillic)",
+        "hold words of two scripts, where all letters of one look like letters of the other (Latin, Greek, Cyrillic)",
         _mixes_scripts,
         "Replace the foreign letters, in the files or with text.replace.",
     ),

@@ -79,6 +79,7 @@ def score(
     num_samples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    over_groups: bool = False,
 ) -> dict[str, Any]:
     """Metrics of hypotheses against references, as a tree for JSON.
 
@@ -89,6 +90,8 @@ def score(
     Args:
         rows: the test set, in any order; the result does not depend on it.
         num_samples, confidence, seed: of the bootstrap intervals.
+        over_groups: these rows are a part of a set whose intervals are drawn over groups; of one group alone they have
+            none then. Otherwise samples are drawn where all rows are of one group.
 
     Returns:
         ``samples``, ``groups``; ``words`` and ``characters``: substitutions, deletions, insertions, errors, reference,
@@ -98,11 +101,12 @@ def score(
     """
     scored = [_score_row(row) for row in sorted(rows, key=lambda row: row.id)]
     num_groups = len({each.row.group for each in scored})
+    over_groups = over_groups or num_groups > 1
 
     def interval(
         numerators: Sequence[float], denominators: Sequence[float], groups: Sequence[str]
     ) -> tuple[float, float] | None:
-        if num_groups > 1 and len(set(groups)) == 1:
+        if over_groups and len(set(groups)) == 1:
             return None  # a slice of one group, where all others are drawn over groups
         return bootstrap_interval(
             numerators, denominators, groups, num_samples=num_samples, confidence=confidence, seed=seed
@@ -116,7 +120,7 @@ def score(
         "interval": {
             "confidence": confidence,
             "bootstrap_samples": num_samples,
-            "drawn_over": "groups" if num_groups > 1 else "samples",
+            "drawn_over": "groups" if over_groups else "samples",
         },
         "by_transcript": {
             "seen": _slice([each for each in scored if each.row.seen_in_training], interval),

@@ -1,8 +1,8 @@
 """A sheet of training samples beside what augmentation makes of them, to judge by eye how strong it should be.
 
 The samples are those of data/MODALITY/slices/train.arrow, the strengths those of the section augment of params.yaml;
-version N of a sample is the very one that the training sees in epoch N. OUT is an HTML page or, where it ends in .png,
-one picture.
+version N of a sample is the very one that the training sees in epoch N, unless it joins or mixes samples, or the
+version is too short for its text. OUT is an HTML page or, where it ends in .png, one picture.
 """
 
 import argparse

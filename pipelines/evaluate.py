@@ -229,7 +229,7 @@ def metrics_of(rows: Sequence[dict[str, Any]], settings: "EvaluateSettings", see
         metrics["by_condition"] = {
             condition: {part: tree[part] for part in parts}
             for condition, members in sorted(conditions.items())
-            for tree in [_score(members, settings, seed)]
+            for tree in [_score(members, settings, seed, over_groups=metrics["groups"] > 1)]
         }
     return metrics
 
@@ -261,10 +261,18 @@ def _scored_row(row: dict[str, Any]) -> "ScoredRow":
     return ScoredRow(**{key: row[key] for key in keys})
 
 
-def _score(rows: Sequence["ScoredRow"], settings: "EvaluateSettings", seed: int) -> dict[str, Any]:
+def _score(
+    rows: Sequence["ScoredRow"], settings: "EvaluateSettings", seed: int, over_groups: bool = False
+) -> dict[str, Any]:
     from common.scoring import score
 
-    return score(rows, num_samples=settings.bootstrap_samples, confidence=settings.confidence, seed=seed)
+    return score(
+        rows,
+        num_samples=settings.bootstrap_samples,
+        confidence=settings.confidence,
+        seed=seed,
+        over_groups=over_groups,
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The card of a model that is handed out: data, licences, figures with intervals, limits, how it was made."""
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from common.decoding import DecodingSettings
 from common.files import to_json
 from common.markdown import code, plain, table
 from common.report.decoder import in_words
-from common.report.wording import level
+from common.report.scores import without_interval
+from common.report.wording import caution, level
 from common.wording import plural
 from pipelines.card_wording import TASKS, UNITS, characters_of, network_of
 from pipelines.hand_out_limits import limits, subsets_of, written_of
@@ -53,7 +55,7 @@ def card(
         f"```sh\npython -m pipelines.transcribe {shlex.quote(making.file)} FILES…\n```",
         "## Figures",
         f"Test split: {plural(metrics['samples'], 'sample')} of {plural(metrics['groups'], 'group')}. "
-        f"{_decoder(metrics, making.decoding)} {_interval(metrics['interval'])}",
+        f"{_decoder(metrics, making.decoding)} {_interval(metrics)}",
         _figures(metrics),
         "Subsets of the test split:",
         _subsets(metrics, description["unit"]),
@@ -74,14 +76,21 @@ def card(
 
 
 def rate(value: float | None) -> str:
-    """A fraction with the digits that a rate of this size deserves."""
-    return NO_VALUE if value is None else f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
+    """A fraction with the digits that a rate of this size deserves; 0 and 1 are written of nothing and all alone."""
+    if value is None:
+        return NO_VALUE
+    text = f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
+    if value > 0 and float(text) == 0:
+        return "< 0.0001"
+    return "> 0.999" if value < 1 and float(text) == 1 else text
 
 
 def between(part: Mapping[str, Any]) -> str:
-    """The interval of a part of the metrics."""
+    """The interval of a part of the metrics; where all draws are the same, as without an error, there is none."""
     low, high = part.get("low"), part.get("high")
-    return NO_VALUE if low is None or high is None else f"{rate(low)} to {rate(high)}"
+    if low is None or high is None or math.isclose(low, high):
+        return NO_VALUE
+    return f"{rate(low)} to {rate(high)}"
 
 
 def _front_matter(description: Mapping[str, Any], metrics: Mapping[str, Any], name: str) -> str:
@@ -129,11 +138,14 @@ def _decoder(metrics: Mapping[str, Any], decoding: DecodingSettings) -> str:
     return f"The results are too old to say by which decoder; the model's own: {in_words(decoding.model_dump())}."
 
 
-def _interval(interval: Mapping[str, Any]) -> str:
-    return (
+def _interval(metrics: Mapping[str, Any]) -> str:
+    """How intervals were drawn, and what they do not tell: the sentences of the report."""
+    interval, drawn_over = metrics["interval"], metrics["interval"]["drawn_over"]
+    sentence = (
         f"Intervals hold {level(interval['confidence'])} of {interval['bootstrap_samples']:,} bootstrap draws of whole "
-        f"{interval['drawn_over']}. All rates are fractions."
+        f"{drawn_over}. All rates are fractions."
     )
+    return " ".join([sentence, *caution(metrics[drawn_over], drawn_over), *without_interval(metrics)])
 
 
 def _figures(metrics: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ class Inspection:
 
     Attributes:
         digest: of its content; empty when it could not be read.
-        length: in the modality's units.
+        length: in seconds; of a picture its width by its height.
         oddities: pairs (finding code, sentence).
         rejection: pair (reason code, sentence) when it cannot be used, else None.
     """
@@ -47,7 +47,8 @@ def inspect(sample: Sample, name: str, roots: Mapping[str, Path]) -> Inspection:
     try:
         check_inside(sample, roots[sample.corpus])
         signal = front.load(sample, roots[sample.corpus])
-        return Inspection(front.digest(signal), front.length(signal), tuple(front.inspect(signal)))
+        length = front.length(signal) / front.height(signal)
+        return Inspection(front.digest(signal), length, tuple(front.inspect(signal)))
     except SampleError as error:
         return Inspection(rejection=(error.code, without_root(str(error), roots[sample.corpus], sample.corpus)))
 

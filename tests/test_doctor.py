@@ -2,6 +2,7 @@ import dataclasses
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from common.doctor_signals import SIGNAL_CODES
 from common.errors import GlyphoneError
 from common.findings import MAX_IDS, SEVERITIES, finding
 from common.samples import Sample
+from ocr.modality import MODALITY
 
 QUICK = settings(max_examples=40)
 
@@ -65,6 +67,8 @@ def test_clean_data_has_no_findings() -> None:
         ("itâ€™s", "mojibake"),
         ("lost \ufffd", "replacement_character"),
         ("p\u0430ypal", "mixed_script"),
+        ("τoύ ϑεού", "mixed_script"),
+        ("\u0442\u0451\u043ca Mockв\u0430", "mixed_script"),
     ],
 )
 def test_odd_transcripts(raw: str, code: str) -> None:
@@ -86,6 +90,7 @@ def test_odd_transcripts(raw: str, code: str) -> None:
         "¿Qué?",
         "שלום",
         "Ångström µm",
+        "5 \u03bcm at 10 kΩ, Δt 3",
     ],
 )
 def test_real_texts_are_not_odd(raw: str) -> None:
@@ -171,6 +176,15 @@ def test_transcripts_seen_in_training() -> None:
     found = by_code(examine_texts(samples, {}))["seen_transcript_test"]
     assert found.severity == "note" and found.ids == ("b",)
     assert "1 of 2 test transcripts (50.0%)" in found.sentence
+    assert found.advice.endswith("apart: the report shows both.")
+
+
+def test_advice_on_seen_transcripts_can_be_followed() -> None:
+    """The report has no table of seen and unseen ones where there is one kind alone, nor of validation samples."""
+    samples = [sample("a", "yes"), sample("b", "yes", split="test"), sample("v", "yes", split="validation")]
+    found = by_code(examine_texts([*samples, sample("w", "no", split="validation")], {}))
+    assert found["seen_transcript_test"].advice == "No test transcript is new: the scores tell nothing of other texts."
+    assert found["seen_transcript_validation"].advice.endswith("apart: metrics.json has both, under validation.")
 
 
 @QUICK
@@ -195,6 +209,35 @@ def test_lengths_of_few_samples_say_nothing() -> None:
     samples = [sample(f"s{i:02}", "aaaa") for i in range(19)]
     assert examine_lengths(samples, {each.id: 10.0 ** (i % 3) for i, each in enumerate(samples)}, "px") == []
     assert examine_lengths(samples, {}, "px") == []
+
+
+@QUICK
+@given(
+    heights=st.lists(st.integers(16, 200), min_size=20, max_size=40),
+    characters=st.integers(2, 9),
+)
+def test_pictures_are_as_long_as_they_are_wide_by_their_height(heights: list[int], characters: int) -> None:
+    """Equal lines at any resolution are all as long as their texts; one of another proportion is not."""
+    samples = [sample(f"s{i:02}", "a" * characters) for i in range(len(heights))]
+    pictures = [np.zeros((height, 3 * height * characters), np.uint8) for height in heights]
+    lengths = {
+        each.id: MODALITY.length(seen) / MODALITY.height(seen) for each, seen in zip(samples, pictures, strict=True)
+    }
+    assert examine_lengths(samples, lengths, "px") == []
+    found = by_code(examine_lengths([*samples, sample("cut")], {**lengths, "cut": 1.0}, "px"))
+    assert found["too_fast"].ids == ("cut",)
+    assert "usual is 3 times its height a character in corpus c, cut has 0.143" in found["too_fast"].sentence
+
+
+def test_pictures_on_their_side() -> None:
+    """A lone letter is upright; of a turned line its width is no reason to doubt the transcript."""
+    samples = [sample(f"s{i:02}", "abcd") for i in range(30)] + [sample("turned", "abcd"), sample("letter", "I")]
+    lengths = {each.id: 2.0 for each in samples} | {"turned": 0.05, "letter": 0.4}
+    signals = {each.id: [] for each in samples} | {id: [("rotated", "tall"), ("x", "y")] for id in ("turned", "letter")}
+    found = by_code(examine(samples, {}, digests={}, lengths=lengths, unit="px", signals=signals))
+    assert found["rotated"].ids == ("turned",) and "slices.rotate_tall" in found["rotated"].advice
+    assert found["x"].ids == ("letter", "turned")
+    assert not {"too_fast", "too_slow"} & found.keys()
 
 
 def test_what_inspect_says_is_collected() -> None:

@@ -26,6 +26,7 @@ from common.network import Network, NetworkSettings
 from common.store import Store, StoreWriter
 from common.text import TextSettings, normalise
 from pipelines import evaluate, evaluate_tables
+from pipelines.stage_settings import EvaluateSettings
 from pipelines.training_calibration import calibration_of
 
 SYMBOLS = list(" ABCDE")
@@ -181,6 +182,20 @@ def test_metrics_count_the_errors(results):
     assert {name: part["words"]["errors"] for name, part in metrics["by_condition"].items()} == {"clean": 1, "noisy": 3}
     validation = metrics["validation"]
     assert (validation["words"]["errors"], validation["words"]["reference"]) == (1, 2)
+
+
+def test_a_condition_of_one_group_has_no_interval_beside_others_over_groups():
+    def row(number, group):
+        told = {"reference": "ab cd", "hypothesis": "ab ce"[: 5 - number % 2], "seen_in_training": False, "length": 1.0}
+        return {"id": str(number), "group": group, **told}
+
+    groups = ["clean/a", "clean/b", "noisy/a"]
+    metrics = evaluate.metrics_of([row(n, groups[n // 2 % 3]) for n in range(24)], EvaluateSettings(), 1)
+    clean, noisy = (metrics["by_condition"][name]["characters"] for name in ("clean", "noisy"))
+    assert clean["low"] is not None and (noisy["low"], noisy["high"]) == (None, None)
+    alone = evaluate.metrics_of([row(n, "noisy/a") for n in range(24)], EvaluateSettings(), 1)
+    assert alone["interval"]["drawn_over"] == "samples"
+    assert alone["by_condition"]["noisy"]["characters"]["low"] is not None
 
 
 @settings(max_examples=60)

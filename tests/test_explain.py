@@ -108,6 +108,19 @@ def test_the_page_says_what_transcribe_says(world, sound_page):
         assert gate in page.text
 
 
+def test_places_in_a_scaled_picture_are_rounded(world, tmp_path):
+    """A slice of it is 1.1875 pixels of the file wide, an emission 2.375."""
+    file, output = tmp_path / "line.png", tmp_path / "page.md"
+    cv2.imwrite(str(file), np.random.default_rng(0).integers(0, 255, (38, 190), np.uint8))
+    assert explain.main([str(world / "ocr"), str(file), "-o", str(output)]) == 0
+    places = re.findall(r"\*\* ([\d.]+) to ([\d.]+)[,.]", output.read_text(encoding="utf-8"))
+    read = Recogniser.load(world / "ocr", "cpu").transcribe(file).symbols
+    assert len(places) == len(read) > 1
+    for drawn, symbol in zip(places, read, strict=True):
+        assert [float(each) for each in drawn] == pytest.approx([symbol.start, symbol.end], abs=0.051)
+        assert max(len(each.partition(".")[2]) for each in drawn) <= 1
+
+
 def test_the_page_stands_alone(sound_page):
     text = sound_page.read_text(encoding="utf-8")
     page = Reader(text)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -15,6 +15,7 @@ from common.files import write_json
 from common.report.wording import level
 from common.scoring import ScoredRow, score
 from pipelines import hand_out
+from pipelines.hand_out_card import rate
 from tests.bare_models import random_bundle
 from tests.report_world import HOSTILE
 from tests.test_hand_out import TRAINING
@@ -144,3 +145,22 @@ def test_the_share_of_the_draws_is_not_rounded(card_of: Callable[..., str]) -> N
 def test_no_level_of_an_interval_is_rounded(hundred_thousandths: int) -> None:
     shown = level(hundred_thousandths / 100_000).removesuffix(" %")
     assert shown == f"{hundred_thousandths / 1000:.3f}".rstrip("0").rstrip(".")
+
+
+def test_an_interval_without_width_is_none(card_of: Callable[..., str]) -> None:
+    """Without a single error all draws of the bootstrap are 0: that is no certainty, and the card says so."""
+    rows = [ScoredRow(str(n), f"g/{n % 3}", "ab cd", "ab cd", False, n) for n in range(60)]
+    card = card_of(metrics=score(rows, num_samples=5))
+    assert "0.0000 to 0.0000" not in card and "1.000 to 1.000" not in card
+    assert "| word error rate | 0.0000 | – |" in card
+    assert "Only 3 groups: the intervals are rough, and rather too narrow." in card
+    assert "Of 60 samples without an error, up to about 5\u202f% may be wrong in truth" in card
+
+
+@example(errors=1, reference=30_000)
+@example(errors=2499, reference=2500)
+@given(errors=st.integers(0, 10**6), reference=st.integers(1, 10**6))
+def test_no_rate_is_rounded_to_nothing_or_all(errors: int, reference: int) -> None:
+    text = rate(errors / reference)
+    assert (text == "0.0000") == (errors == 0)
+    assert text != "1.000" or errors >= reference

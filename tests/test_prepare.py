@@ -7,16 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ocr.modality
 from common.errors import GlyphoneError
 from common.files import read_jsonl
 from common.samples import REASONS, Sample
 from common.splitting import connected_groups, split_corpus
 from pipelines.corpora import check_unicode
-from pipelines.prepare import check_leaks, prepare
+from pipelines.prepare import check_leaks, inspect, prepare
 from tests.toy.workspace import enter_workspace, manifest, rows, write_corpus, write_params
 
 DATA = Path("data/toy")
@@ -232,6 +234,17 @@ def test_leak_of_a_fixed_split_is_a_finding(workspace: Path, capsys: pytest.Capt
     assert findings["content_in_two_splits"]["ids"] == ["twin-test", "twin-train"]
     assert {"twin-train", "twin-test"} <= set(samples)
     assert "toy: content_in_two_splits: " in capsys.readouterr().err
+    assert "leave the corpus's split empty" in findings["content_in_two_splits"]["advice"]
+    samples, _, findings = run([{**row, "split": ""} for row in [*enough(), *pair]], workspace)
+    assert "content_in_two_splits" not in findings
+    assert samples["twin-train"]["split"] == samples["twin-test"]["split"]
+
+
+@pytest.mark.parametrize("height", [12, 48])
+def test_a_picture_is_as_long_as_it_is_wide_by_its_height(height: int, tmp_path: Path) -> None:
+    (tmp_path / "line.png").write_bytes(ocr.modality.preview(np.zeros((height, 9 * height), np.uint8))[1])
+    line = Sample("line", "line.png", "text", "g", "train", corpus="c")
+    assert inspect(line, "ocr", {"c": tmp_path}).length == 9
 
 
 def test_lines_of_the_other_direction_are_said_before_a_training(

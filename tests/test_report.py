@@ -82,7 +82,8 @@ def test_the_page_says_it_all(world: Path) -> None:
             "2\u00a0h\u00a001\u00a0min",
             "3\u00a0min\u00a014\u00a0s",
         ),
-        *("1 group stands in two splits", "Split by group.", "60 times, 50 shown", "beam search, 16 prefixes"),
+        *("1 group stands in two splits", "Split by group.", "60 samples, 50 shown", "beam search, 16 prefixes"),
+        *("the lower row tells what to expect of new texts", "and not the chance that all of it is right"),
         *("the transcript is empty after normalisation", "30 without a split", "could not be read: not a sound file"),
         *("make repro RECIPE=default", "python -m pipelines.transcribe models/audio", HEBREW, "an4, synthetic"),
     ):

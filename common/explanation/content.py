@@ -148,6 +148,12 @@ def _file(given: Input) -> dict[str, Any]:
     scene, bundle = given.scene, given.bundle
     first, last = scene.columns(len(scene.log_probs), scene.stride_units)
     path = scene.log_probs[first:last].argmax(1).tolist()
+    # Two digits of a step tell places apart; of a scaled picture it is no whole number of pixels.
+    decimals = 1 - math.floor(math.log10(scene.stride_units))
+
+    def place(units: float) -> str:
+        return f"{round(units, decimals):g}"
+
     return {
         "modality": bundle.modality,
         "unit": bundle.unit,
@@ -161,7 +167,7 @@ def _file(given: Input) -> dict[str, Any]:
         "window": tuple(short(each, 4) for each in (scene.window.start, scene.window.end)),
         "is_cut": scene.window.start > 0 or scene.window.end < given.length,
         "path": "".join(BLANK_SIGN if k == BLANK else visible(bundle.alphabet.symbols[k - 1]) for k in path),
-        "symbols": [(visible(text), f"{start:g}", f"{end:g}") for text, start, end in scene.symbols()],
+        "symbols": [(visible(text), place(start), place(end)) for text, start, end in scene.symbols()],
     }
 
 

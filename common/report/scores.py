@@ -129,7 +129,7 @@ def _by_transcript(parts: Metrics, bar_index: int) -> SubsetTable | None:
     rows = [(names[key], parts[key]) for key in ("seen", "unseen") if parts[key]["samples"]]
     return _table(
         "By transcript",
-        "What was read or written in training may be remembered: the lower row is the harder, fairer half.",
+        "What was read or written in training may be remembered: the lower row tells what to expect of new texts.",
         rows,
         bar_index,
     )
