@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from common.alphabet import Alphabet
     from common.bundle import Bundle
-    from common.modality import Modality
+    from common.modality import Modality, Turn
     from common.samples import Sample
 
 MARGINS = {"s": 0.25, "px": 10.0}
@@ -194,7 +194,7 @@ def _aligned(
 
 
 def _cells(
-    word: AlignedWord, sample: "Sample", step: float, size: tuple[float, float], turned: str, unit: str
+    word: AlignedWord, sample: "Sample", step: float, size: tuple[float, float], turned: "Turn", unit: str
 ) -> list[str]:
     """Place of a word in its file: seconds to the millisecond, or the edges of a box in whole pixels.
 
@@ -206,13 +206,13 @@ def _cells(
     start, end = word.start * step, min(word.end * step, length)
     if unit == "s":
         return [f"{(sample.start or 0.0) + place:.3f}" for place in (start, end)]
+    from common.writers.boxes import edges
+
+    stored = (round(height), round(length)) if turned else (round(length), round(height))
     left, top = sample.box[:2] if sample.box else (0, 0)
-    if turned == "right":  # read from the bottom to the top
-        start, end = length - end, length - start
-    edges = (math.floor(start), 0, math.ceil(end), round(height))
-    if turned:
-        edges = (0, edges[0], edges[3], edges[2])
-    return [str(edge) for edge in (left + edges[0], top + edges[1], left + edges[2], top + edges[3])]
+    offsets = (left, top, left, top)
+    found = edges(math.floor(start), math.ceil(end), stored, turned)
+    return [str(offset + edge) for offset, edge in zip(offsets, found, strict=True)]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from common.modality import Turn
 from common.writers.transcript import Transcript, whole_spans, words_of
 
 # Degrees, counter-clockwise, by which the text of a picture runs off from left to right, by how it was turned back.
@@ -30,7 +31,7 @@ def word_boxes(transcript: Transcript) -> list[WordBox]:
 
     They are as high as the line, or as wide where it runs up or down.
     """
-    pairs = words_of(transcript)
+    pairs, whole = words_of(transcript), size(transcript)
     characters = [symbol for _, symbols in pairs for symbol in symbols]
     # A line that reads from right to left has its first characters at the right.
     order = sorted(range(len(characters)), key=lambda place: (characters[place].start, characters[place].end))
@@ -40,9 +41,11 @@ def word_boxes(transcript: Transcript) -> list[WordBox]:
     boxes = []
     for word, symbols in pairs:
         own = [(each, *next(spans)) for each in symbols]
-        inner = tuple(Box(each.text, *_edges(transcript, *span), each.confidence) for each, *span in own)
+        inner = tuple(
+            Box(each.text, *edges(start, end, whole, transcript.turned), each.confidence) for each, start, end in own
+        )
         start, end = min(start for _, start, _ in own), max(end for _, _, end in own)
-        boxes.append(WordBox(word.text, *_edges(transcript, start, end), word.confidence, inner))
+        boxes.append(WordBox(word.text, *edges(start, end, whole, transcript.turned), word.confidence, inner))
     return boxes
 
 
@@ -52,12 +55,17 @@ def size(transcript: Transcript) -> tuple[int, int]:
     return (height, length) if transcript.turned else (length, height)
 
 
-def _edges(transcript: Transcript, start: int, end: int) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what is read from start to end."""
-    width, height = size(transcript)
-    if transcript.turned == "left":
+def edges(start: int, end: int, size: tuple[int, int], turned: Turn) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is read from start to end, on the picture as it is stored.
+
+    Args:
+        size: its width and height.
+        turned: how it was turned to be read.
+    """
+    width, height = size
+    if turned == "left":
         return 0, start, width, end
-    if transcript.turned == "right":
+    if turned == "right":
         return 0, height - end, width, height - start
     return start, 0, end, height
 
