@@ -5,6 +5,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
+# What the locked packages take in it.
+SETUP_GB := 7
 PEERS := peers kraken calamari  # environments .venv-NAME, from requirements/NAME.txt
 PYTHON := $(VENV)/bin/python
 # dvc and its stages call plain `python`: the environment's comes first.
@@ -28,6 +30,9 @@ $(VENV)/installed.txt: requirements/dev.txt requirements/base.txt
 	@python=$$(for name in python3.11 python3.12 python3; do \
 		if $$name -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; then echo $$name; break; fi; done); \
 	if [ -z "$$python" ]; then echo "error: Glyphone needs Python 3.11 or 3.12; none was found on PATH" >&2; exit 2; fi; \
+	free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1e6)}'); \
+	if [ ! -x $(PYTHON) ] && [ "$$free" -lt $(SETUP_GB) ]; then \
+		echo "error: set-up needs $(SETUP_GB) GB of disk for $(CURDIR)/$(VENV); $$free GB are free" >&2; exit 2; fi; \
 	[ -x $(PYTHON) ] || { echo "creating $(VENV) with $$python" >&2; $$python -m venv $(VENV); }
 	@echo "installing requirements/dev.txt (minutes the first time: torch is large)" >&2
 	@$(PYTHON) -m pip install --quiet --require-virtualenv -r requirements/dev.txt
