@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, SampleError, run
-from common.wording import plural
+from common.wording import out_of, plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,10 +76,12 @@ def adapt(
         if adapted.undone:
             print(adapted.undone, file=sys.stderr)
         if not adapted.rounds:
-            raise GlyphoneError(f"{model}: none of {len(matrices)} files gives a text, so there is nothing to learn")
+            raise GlyphoneError(
+                f"{model}: none of {plural(len(matrices), 'file')} gives a text, so there is nothing to learn"
+            )
         _write(model, folder, adapted, settings, len(matrices), seed)
     if reasons:
-        print(f"{len(reasons)} of {len({*matrices, *reasons})} inputs were not used", file=sys.stderr)
+        print(f"{out_of(len(reasons), len({*matrices, *reasons}), 'input', 'were')} not used", file=sys.stderr)
     return 1 if reasons else 0
 
 
@@ -146,8 +148,8 @@ def _read(recogniser: "Recogniser", arguments: Sequence[str]) -> tuple[dict[str,
 
 def _sentence(number: int, each: "Round", num_rounds: int, num_files: int) -> str:
     return (
-        f"round {number + 1}/{num_rounds}: {each.num_learnt} of {num_files} transcripts learnt, of confidence "
-        f"{each.confidence:.3f}; {each.num_changed} are others than in the round before"
+        f"round {number + 1}/{num_rounds}: {out_of(each.num_learnt, num_files, 'transcript')} learnt, of confidence "
+        f"{each.confidence:.3f}; {plural(each.num_changed, 'is another', 'are others')} than in the round before"
     )
 
 

@@ -139,6 +139,6 @@ def test_mistakes_end_in_one_line(model: Path, sounds: Path, tmp_path: Path) -> 
         assert (code, lines[-1]) == (2, sentence)
         assert not new.exists()
     code, lines = command(model, sounds / "05.wav", tmp_path / "broken.wav", "-o", new, "--rounds", 1)
-    assert code == 1 and lines[-1] == "1 of 2 inputs were not used"
+    assert code == 1 and lines[-1] == "1 of 2 inputs was not used"
     assert [line for line in lines if line.startswith(f"not used: {tmp_path / 'broken.wav'}: ")]
     assert (new / "model.safetensors").is_file()

@@ -30,6 +30,15 @@ def test_p_values_have_two_digits(p_value: float, shown: str) -> None:
     assert p_text(p_value) == shown
 
 
+def test_a_tiny_p_value_is_no_equation() -> None:
+    """Of 60 samples that all became right, McNemar's p is 2 ** -59."""
+    before = [{"id": str(number), "reference": "a", "hypothesis": "b"} for number in range(60)]
+    after = [{**row, "hypothesis": "a"} for row in before]
+    shown = view(compare(run_of("A", before, "A"), run_of("B", after, "B"), num_samples=1), num_shown=0)
+    assert "(Gillick and Cox 1989), p < 0.0001." in shown.remarks[1]
+    assert "1 draw (" in shown.remarks[0]
+
+
 @pytest.fixture(scope="module")
 def hostile() -> Comparison:
     rows = rows_of(60)
