@@ -20,7 +20,7 @@ from common.shapes import Shape, checked
 
 FORMAT_VERSION = 1
 # Fields of the description that a Bundle carries as they stand.
-FIELDS = ("modality", "slice_settings", "text_settings", "num_features", "step", "unit", "summary")
+FIELDS = ("modality", "slice_settings", "text_settings", "num_features", "step", "unit", "summary", "weights_sha256")
 MAX_REASON = 200  # characters of what torch says of weights that do not fit: it lists them all
 WEIGHTS, DESCRIPTION, CARD = "model.safetensors", "bundle.json", "README.md"
 
@@ -60,6 +60,7 @@ class Bundle:
         calibration: puts the confidences of hypotheses right; of an older bundle it leaves them as they are.
         calibration_errors: what validation data said of it, ``calibration`` of the description; None in older bundles.
         augment_settings: section of the settings it was trained with; empty, which is the defaults, in older bundles.
+        weights_sha256: digest of the file of weights.
     """
 
     network: Network
@@ -74,6 +75,7 @@ class Bundle:
     calibration: Calibration = UNCALIBRATED
     calibration_errors: dict[str, Any] | None = None
     augment_settings: dict[str, Any] = field(default_factory=dict)
+    weights_sha256: str = ""
 
     @property
     def stride(self) -> int:
