@@ -232,7 +232,7 @@ def _engine(decoding: "DecodingSettings", model: Path) -> str:
     from common.decoding.places import LANGUAGE_FOLDER
 
     digest = hashlib.sha256(decoding.model_dump_json().encode())
-    for path in sorted((model / LANGUAGE_FOLDER).glob("*")):
+    for path in sorted(path for path in (model / LANGUAGE_FOLDER).glob("[!.]*") if path.is_file()):
         digest.update(path.read_bytes())
     return f"{decoding.engine} {digest.hexdigest()[:16]}"
 
