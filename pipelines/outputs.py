@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -243,6 +243,18 @@ def _same(one: str, other: str) -> bool:
     return os.path.abspath(one) == os.path.abspath(other)  # noqa: PTH100
 
 
+def _the_same_file(output: Path, paths: Sequence[str]) -> str:
+    """The input that the output would take the place of, under whatever name; empty where there is none."""
+    if not output.is_file():
+        return ""
+    there = output.stat()
+    for path in paths:
+        with suppress(OSError):
+            if os.path.samestat(there, os.stat(path)):  # noqa: PTH116  (a path may hold bytes that are no text)
+                return path
+    return ""
+
+
 def size_of(path: str) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116  (a path may hold bytes that are no text)
@@ -265,10 +277,12 @@ def open_output(
         show: writes to standard output.
 
     Raises:
-        GlyphoneError: several inputs for a format of a file each, and no folder named.
+        GlyphoneError: several inputs for a format of a file each, and no folder named; the output is an input.
     """
     writer = WRITERS.get(unit, {}).get(form)
     if writer is None or writer.is_table or (output is None and len(paths) <= 1):
+        if output is not None and (named := _the_same_file(output, paths)):
+            raise GlyphoneError(f"{output}: is the input {shown(named)}; name another file for the results")
         return Rows(form, unit, paths, output, origin, restart, show)
     if output is None:
         raise GlyphoneError(f"format {form} writes a file for each of the {len(paths)} inputs: name a folder with -o")

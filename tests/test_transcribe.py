@@ -364,6 +364,29 @@ def test_a_folder_among_the_language_models_is_passed_over(tmp_path):
     assert transcribe._engine(decoding, tmp_path) != before
 
 
+def test_a_call_that_fails_before_the_first_file_leaves_nothing(model, sounds, tmp_path, capsys):
+    """The same call without its mistake is not told that OUT was begun with another engine."""
+    call_with = [str(model), str(sounds / "02.wav"), "--device", "cpu", "--quiet"]
+    for out in (["-o", str(tmp_path / "out.jsonl")], ["-f", "srt", "-o", str(tmp_path / "subtitles")]):
+        for mistake in (["--engine", "beam_lm"], ["--whitelist", "q"]):
+            with pytest.raises(GlyphoneError):
+                transcribe.main([*call_with, *out, *mistake])
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert transcribe.main([*call_with, *out]) == 0
+        for path in filter(Path.is_file, tmp_path.rglob("*")):
+            path.unlink()
+
+
+def test_results_do_not_take_the_place_of_an_input(model, sounds, tmp_path):
+    """Even where OUT may be begun anew, and under another name."""
+    sound = Path(shutil.copy(sounds / "02.wav", tmp_path / "talk.wav"))
+    (tmp_path / "link.txt").symlink_to(sound)
+    for out in (sound, tmp_path / "link.txt"):
+        with pytest.raises(GlyphoneError, match=f"{out}: is the input {sound}; name another file for the results"):
+            transcribe.main([str(model), str(sound), "-f", "txt", "-o", str(out), "--restart", "--quiet"])
+    assert sound.read_bytes() == (sounds / "02.wav").read_bytes()
+
+
 def test_wrong_calls(model, sounds):
     assert call(model).returncode == 2
     assert "no files named" in call(model, "-").stderr
