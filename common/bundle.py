@@ -20,7 +20,7 @@ from common.shapes import Shape, checked
 
 FORMAT_VERSION = 1
 # Fields of the description that a Bundle carries as they stand.
-FIELDS = ("modality", "slice_settings", "text_settings", "num_features", "step", "unit", "summary", "weights_sha256")
+FIELDS = ("modality", "slice_settings", "text_settings", "num_features", "step", "unit", "summary")
 MAX_REASON = 200  # characters of what torch says of weights that do not fit: it lists them all
 WEIGHTS, DESCRIPTION, CARD = "model.safetensors", "bundle.json", "README.md"
 
@@ -179,6 +179,7 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
             calibration=Calibration.of_description(description.get("calibration")),
             calibration_errors=description.get("calibration"),
             augment_settings=description.get("augment_settings", {}),
+            weights_sha256=description["weights_sha256"],
         )
     except ValidationError as error:
         keys = ", ".join(".".join(map(str, ("network", *each["loc"]))) for each in error.errors())
