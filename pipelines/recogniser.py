@@ -246,7 +246,8 @@ class Recogniser:
         parts = [part for each in inputs for part in each.parts]
         emitted = emissions(self.bundle.network, [part.slices for part in parts], batch_slices, exact=True)
         hypotheses = self._hypotheses(parts, emitted, batch_slices)
-        separator = " " if " " in self.bundle.alphabet.symbols else ""
+        writable = self.bundle.alphabet.symbols if (allowed := self.decoder.settings.whitelist) is None else allowed
+        separator = " " if " " in writable else ""
         for each in inputs:
             found = [
                 in_units(next(hypotheses), self._step(part) * self.bundle.stride, part.length) for part in each.parts
