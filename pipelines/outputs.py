@@ -187,24 +187,29 @@ class Documents:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(self._journal)
-        for key, size in self._journal.entries:
-            path, _, file = key.rpartition(_PARTED)
-            self._owners[file] = (path, size)
-        for path, name in self._files.items():
-            if self._restart or not (self._folder / name).exists():
-                continue
-            owner, _ = self._owners.get(shown(name), ("", 0))
-            if not owner or not _same(owner, shown(path)):
-                self._stack.close()
-                whose = f"is the transcript of {owner}" if owner else "exists, and was not written by this command"
-                raise GlyphoneError(f"{shown(self._folder / name)}: {whose}; name another folder, or --restart")
+        with ExitStack() as stack:
+            stack.enter_context(self._journal)
+            for key, size in self._journal.entries:
+                path, _, file = key.rpartition(_PARTED)
+                self._owners[file] = (path, size)
+            self._refuse_other_owners()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
+
+    def _refuse_other_owners(self) -> None:
+        """No file of somebody else, or of another input, is written over."""
+        for path, name in self._files.items():
+            if self._restart or not (self._folder / name).exists():
+                continue
+            owner, _ = self._owners.get(shown(name), ("", 0))
+            if not owner or not _same(owner, shown(path)):
+                whose = f"is the transcript of {owner}" if owner else "exists, and was not written by this command"
+                raise GlyphoneError(f"{shown(self._folder / name)}: {whose}; name another folder, or --restart")
 
     def todo(self, paths: Sequence[str]) -> list[str]:
         """The paths whose file is not there yet."""

@@ -139,13 +139,17 @@ def _by_transcript(parts: Metrics, bar_index: int) -> SubsetTable | None:
 
 def _by_condition(parts: Metrics, bar_index: int) -> SubsetTable | None:
     """Conditions are what stands before the slash where groups are called ``condition/…``."""
-    rows, sentence = sorted(parts.items()), "Groups of one kind together."
-    if len(rows) > MAX_GROUPS:
-        kind = ("words", "characters")[bar_index]
-        rows = sorted(rows, key=lambda row: (_badness(row[1], kind), row[0]))
-        sentence += f" Of {count(len(rows))} kinds, {_ENDS}."
-        rows = _ends(rows)
-    return _table("By condition", sentence, rows, bar_index)
+    rows, remark = conditions_shown(parts, ("words", "characters")[bar_index])
+    return _table("By condition", f"Groups of one kind together.{remark}", rows, bar_index)
+
+
+def conditions_shown(parts: Metrics, kind: str) -> tuple[list[tuple[str, Metrics]], str]:
+    """Conditions by name; of very many the ends by errors in ``kind``, and a sentence that says so."""
+    rows = sorted(parts.items())
+    if len(rows) <= MAX_GROUPS:
+        return rows, ""
+    rows.sort(key=lambda row: (_badness(row[1], kind), row[0]))
+    return _ends(rows), f" Of {count(len(rows))} kinds, {_ENDS}."
 
 
 def _by_group(metrics: Metrics, bar_index: int) -> SubsetTable | None:
