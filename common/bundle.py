@@ -60,6 +60,7 @@ class Bundle:
         calibration: puts the confidences of hypotheses right; of an older bundle it leaves them as they are.
         calibration_errors: what validation data said of it, ``calibration`` of the description; None in older bundles.
         augment_settings: section of the settings it was trained with; empty, which is the defaults, in older bundles.
+        weights_sha256: digest of the file of weights.
     """
 
     network: Network
@@ -74,6 +75,7 @@ class Bundle:
     calibration: Calibration = UNCALIBRATED
     calibration_errors: dict[str, Any] | None = None
     augment_settings: dict[str, Any] = field(default_factory=dict)
+    weights_sha256: str = ""
 
     @property
     def stride(self) -> int:
@@ -177,6 +179,7 @@ def read_bundle(folder: str | Path, verify: bool = True) -> Bundle:
             calibration=Calibration.of_description(description.get("calibration")),
             calibration_errors=description.get("calibration"),
             augment_settings=description.get("augment_settings", {}),
+            weights_sha256=description["weights_sha256"],
         )
     except ValidationError as error:
         keys = ", ".join(".".join(map(str, ("network", *each["loc"]))) for each in error.errors())

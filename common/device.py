@@ -26,5 +26,8 @@ def choose_device(name: str, key: str) -> str:
             raise GlyphoneError(f"{key} {name!r}: must be auto or one of {', '.join(DEVICE_TYPES)}")
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise GlyphoneError(f"{key} {name!r}: {str(error).splitlines()[0]}; auto and cpu always work") from None
+        # Of a device that this torch was built without it says which of its parts knows which backends: a page.
+        absent = "there is none that this torch can use"
+        reason = absent if isinstance(error, NotImplementedError) else str(error).splitlines()[0]
+        raise GlyphoneError(f"{key} {name!r}: {reason}; auto and cpu always work") from None
     return name

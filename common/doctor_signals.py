@@ -7,6 +7,7 @@ from statistics import median
 
 from common.findings import Finding, Severity, finding
 from common.samples import Sample
+from common.wording import out_of, plural
 
 # code → (severity, what it is, what to do)
 SIGNAL_CODES: dict[str, tuple[Severity, str, str]] = {
@@ -64,7 +65,7 @@ def collect(findings_by_sample: Mapping[str, Iterable[tuple[str, str]]]) -> list
     for code, by_id in sorted(sentences.items()):
         severity, what, advice = SIGNAL_CODES.get(code, _UNKNOWN)
         first = min(by_id)
-        text = f"{len(by_id)} of {len(findings_by_sample)} samples {what or f'are marked {code!r}'}"
+        text = out_of(len(by_id), len(findings_by_sample), "sample", what or f"are marked {code!r}")
         found.append(finding(code, severity, f"{text}; {first}: {by_id[first]}", by_id, advice))
     return found
 
@@ -101,7 +102,7 @@ def examine_lengths(samples: Sequence[Sample], lengths: Mapping[str, float], uni
                 finding(
                     "too_fast",
                     "warning",
-                    f"{len(fast)} transcripts are too long for their length: {usual}, "
+                    f"{plural(len(fast), 'transcript is', 'transcripts are')} too long for their length: {usual}, "
                     f"{worst} has {math.exp(ratio):.3g}",
                     (id for _, id in fast),
                     "Compare transcript and signal: it is probably cut off, or the transcript of another sample.",
@@ -113,7 +114,7 @@ def examine_lengths(samples: Sequence[Sample], lengths: Mapping[str, float], uni
                 finding(
                     "too_slow",
                     "warning",
-                    f"{len(slow)} transcripts are too short for their length: {usual}, "
+                    f"{plural(len(slow), 'transcript is', 'transcripts are')} too short for their length: {usual}, "
                     f"{worst} has {math.exp(-ratio):.3g}",
                     (id for _, id in slow),
                     "Compare transcript and signal: there is a long silence or margin, or words are missing.",

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from common.findings import Finding, finding
 from common.samples import SPLITS, Sample
+from common.wording import out_of, plural, said_of
 
 _MAX_NAMES = 5  # groups or transcripts that a sentence names
 
@@ -22,7 +23,7 @@ def examine_groups(samples: Sequence[Sample]) -> list[Finding]:
         finding(
             "group_in_two_splits",
             "error",
-            f"{len(leaks)} of {len(groups)} groups stand in more than one split: "
+            f"{out_of(len(leaks), len(groups), 'group', 'stand')} in more than one split: "
             f"{_named(members[0].group for members in leaks)}; test scores will be too good",
             (sample.id for members in leaks for sample in members),
             "Split by speaker, writer, book or source picture: correct the corpus's split column or its group column, "
@@ -51,7 +52,7 @@ def examine_contents(samples: Sequence[Sample], digests: Mapping[str, str]) -> l
             finding(
                 "content_in_two_splits",
                 "error",
-                f"{len(leaks)} recordings or pictures stand in more than one split; test scores will be too good",
+                f"{_contents(len(leaks), 'stand')} in more than one split; test scores will be too good",
                 (sample.id for members in leaks for sample in members),
                 "Remove the copies from training and validation, or leave the corpus's split empty so that prepare "
                 "keeps copies together.",
@@ -62,7 +63,7 @@ def examine_contents(samples: Sequence[Sample], digests: Mapping[str, str]) -> l
             finding(
                 "duplicate_content",
                 "warning",
-                f"{len(twice)} recordings or pictures stand more than once in the same split",
+                f"{_contents(len(twice), 'stand')} more than once in the same split",
                 (sample.id for members in twice for sample in members),
                 "Remove the copies: they weigh more than other samples, in training and in scores.",
             )
@@ -72,12 +73,16 @@ def examine_contents(samples: Sequence[Sample], digests: Mapping[str, str]) -> l
             finding(
                 "contradicting_transcripts",
                 "warning",
-                f"{len(contradictions)} recordings or pictures have copies with another transcript",
+                f"{_contents(len(contradictions), 'have')} copies with another transcript",
                 (sample.id for members in contradictions for sample in members),
                 "At most one of the transcripts can be right: listen or look, and correct the others.",
             )
         )
     return found
+
+
+def _contents(number: int, what: str) -> str:
+    return f"{plural(number, 'recording or picture', 'recordings or pictures')} {said_of(number, what)}"
 
 
 def examine_transcripts(samples: Sequence[Sample]) -> list[Finding]:
@@ -92,8 +97,8 @@ def examine_transcripts(samples: Sequence[Sample]) -> list[Finding]:
                 finding(
                     f"seen_transcript_{split}",
                     "note",
-                    f"{len(seen)} of {len(members)} {split} transcripts ({len(seen) / len(members):.1%}) "
-                    "also stand in training, word for word",
+                    f"{out_of(len(seen), len(members), f'{split} transcript')} ({len(seen) / len(members):.1%}) also "
+                    f"{said_of(len(seen), 'stand')} in training, word for word",
                     (sample.id for sample in seen),
                     _advice(split, num_new=len(members) - len(seen)),
                 )

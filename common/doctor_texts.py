@@ -9,6 +9,7 @@ from itertools import permutations
 
 from common.findings import Finding, Severity, finding
 from common.samples import Sample
+from common.wording import out_of, plural, said_of
 
 _MAX_CHARACTERS = 20  # that a sentence names
 _LONG_FACTOR = 5.0  # times the 95th percentile of lengths
@@ -145,7 +146,7 @@ def examine_raw_texts(samples: Sequence[Sample], raw_texts: Mapping[str, str]) -
             names = ""
             if code == "invisible_character":
                 names = ": " + _listed({character for _, text in odd for character in text if _is_invisible(character)})
-            sentence = f"{len(odd)} of {len(raw)} transcripts {what}{names}"
+            sentence = out_of(len(odd), len(raw), "transcript", what) + names
             found.append(finding(code, severity, sentence, (id for id, _ in odd), advice))
     return found
 
@@ -166,8 +167,8 @@ def examine_direction(samples: Sequence[Sample], direction: str) -> Iterator[Fin
         yield finding(
             "text_direction",
             "error",
-            f"{len(ids)} of {num_lettered} transcripts with letters read from {which[other]}, but text.direction is "
-            f"{direction}, {which[direction]}",
+            f"{out_of(len(ids), num_lettered, 'transcript')} with letters {said_of(len(ids), 'read')} from "
+            f"{which[other]}, but text.direction is {direction}, {which[direction]}",
             ids,
             f"Set text.direction: {other}: the network meets letters from left to right and learns nothing from texts "
             "in the other order.",
@@ -189,7 +190,7 @@ def _empty(samples: Sequence[Sample]) -> Iterator[Finding]:
         yield finding(
             "empty_text",
             "warning",
-            f"{len(ids)} of {len(samples)} transcripts are empty after normalisation",
+            f"{out_of(len(ids), len(samples), 'transcript', 'are')} empty after normalisation",
             ids,
             "They are rejected: write what is heard or seen, or remove the samples.",
         )
@@ -205,7 +206,8 @@ def _long(samples: Sequence[Sample]) -> Iterator[Finding]:
         yield finding(
             "long_text",
             "warning",
-            f"{len(ids)} transcripts have more than {limit:.0f} characters, five times what 95 % of them stay below; "
+            f"{plural(len(ids), 'transcript has', 'transcripts have')} more than {limit:.0f} characters, five times "
+            "what 95 % of them stay below; "
             f"the longest has {lengths[-1]}",
             ids,
             "Check that rows were not joined by a missing line end or quote.",
@@ -220,7 +222,7 @@ def _rare(samples: Sequence[Sample]) -> Iterator[Finding]:
         yield finding(
             "rare_character",
             "warning",
-            f"{len(once)} of {len(counts)} characters occur only once in training: {_listed(once)}",
+            f"{out_of(len(once), len(counts), 'character', 'occur')} only once in training: {_listed(once)}",
             (sample.id for sample in training if not once.isdisjoint(sample.text)),
             "One example teaches nothing: add samples, or map the characters with text.replace.",
         )
@@ -238,7 +240,8 @@ def _unseen(samples: Sequence[Sample]) -> Iterator[Finding]:
             yield finding(
                 f"unseen_character_{split}",
                 "warning",
-                f"{len(unseen)} characters ({times} times) stand in {split} transcripts but not in training: "
+                f"{plural(len(unseen), 'character')} ({plural(times, 'time')}) {said_of(len(unseen), 'stand')} in "
+                f"{split} transcripts but not in training: "
                 f"{_listed(unseen)}",
                 (sample.id for sample in members if not unseen.isdisjoint(sample.text)),
                 "The model cannot write them, each counts as an error: add training samples, or map the characters "
@@ -257,7 +260,8 @@ def _mixed_case(samples: Sequence[Sample]) -> Iterator[Finding]:
             yield finding(
                 "mixed_case",
                 "note",
-                f"{len(members)} of {len(cased)} transcripts are all {name} case, {len(others)} are not",
+                f"{out_of(len(members), len(cased), 'transcript', 'are')} all {name} case, "
+                f"{plural(len(others), 'is', 'are')} not",
                 others,
                 f"If case carries no meaning here, set text.case to {name}.",
             )

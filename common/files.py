@@ -5,9 +5,10 @@ import errno
 import glob
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,7 @@ except ImportError:  # Windows: what killed writers left behind stays there
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 # Of a name that its temporary one begins with: file systems allow 255 bytes, and a character has up to four.
 MOST_NAME_CHARACTERS = 50
+CONTENT = "content"  # of a temporary folder, what becomes the folder that is written
 
 
 @contextmanager
@@ -60,12 +62,14 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which is called ``path`` when all of it is there, and is gone after an error.
 
+    What a kill left of one is removed when a folder of that name is written again.
+
     Raises:
         OSError: the disk is full or broken; names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path), suffix=".part") as temporary:
-        inner = Path(temporary) / "content"
+    with _temporary_folder(path) as temporary:
+        inner = temporary / CONTENT
         inner.mkdir()
         try:
             yield inner
@@ -74,6 +78,39 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             if error.errno not in DISK_ERRORS:
                 raise
             raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+@contextmanager
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside path, locked for as long as its writer lives; gone behind the block."""
+    if fcntl is not None:
+        for leftover in path.parent.glob(f"{glob.escape(_prefix(path))}*.part/"):
+            with suppress(OSError), _locked(leftover, fcntl.LOCK_NB):
+                # Somebody's own folder may have such a name.
+                if {each.name for each in leftover.iterdir()} <= {CONTENT}:
+                    shutil.rmtree(leftover)
+    while True:
+        with (
+            tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path), suffix=".part") as name,
+            ExitStack() as held,
+        ):
+            temporary = Path(name)
+            if fcntl is not None:
+                with suppress(OSError):  # a network file system without locks
+                    held.enter_context(_locked(temporary))
+            if temporary.exists():  # else another writer took it for a leftover, before it was locked
+                yield temporary
+                return
+
+
+@contextmanager
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _open_temporary(path: Path) -> tuple[int, str]:

@@ -33,7 +33,7 @@ class Journal:
         restart: throw away what is there.
 
     Raises:
-        GlyphoneError: the file was begun with another origin, was changed by somebody else, was not written by this
+        GlyphoneError: the file has rows of another origin, was changed by somebody else, was not written by this
             class, or another process is writing it now.
     """
 
@@ -51,7 +51,8 @@ class Journal:
         if self.path.exists() and not self.path.is_file():
             raise GlyphoneError(f"{self.path}: a folder or a device; name a file for the results")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.path.exists() or not self.path.stat().st_size
+        self._is_ours = not self.path.exists()
+        is_new = self._is_ours or not self.path.stat().st_size
         if not is_new and not self.progress_path.exists() and not self.restart:
             raise GlyphoneError(
                 f"{self.path}: exists, and {self.progress_path.name} beside it does not; "
@@ -82,6 +83,10 @@ class Journal:
             # After an error, a full disk perhaps, what could not be written must not hide the first complaint.
             with suppress(OSError) if error is not None else nullcontext():
                 file.close()
+        if error is not None and self._is_ours and not self.entries:  # no rows: as if it had never been begun
+            for path in (self.path, self.progress_path):
+                with suppress(OSError):
+                    path.unlink()
 
     def add(self, rows: Sequence[tuple[str, int, str]]) -> None:
         """Append rows (input, its size in bytes, text of the row); they are on the disk when this returns."""
@@ -117,7 +122,7 @@ class Journal:
         lines = [] if self.restart else [line for line in self._progress.readlines() if line.endswith(b"\n")]
         num_kept_bytes = 0
         self._end = 0
-        if lines:
+        if len(lines) > 1:  # without rows there is nothing that another origin would be mixed with
             self._check_origin(lines[0])
             num_kept_bytes = len(lines[0])
             with open(self.path, "rb") as written:

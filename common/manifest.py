@@ -15,6 +15,7 @@ from common.grouping import checked_pattern, file_groups, group_of, split_name, 
 from common.samples import Rejection, Sample
 from common.shapes import LARGEST
 from common.tables import Row, read_table
+from common.wording import plural
 
 ALIASES = {
     "key": "id", "utt": "id", "utt_id": "id", "name": "id",
@@ -203,7 +204,7 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
     if not any(sample.text for sample in samples):
         why = f"; {len(refused)} cannot be read, as {refused[0].sentence}" if refused else ""
         wanted = f"a transcript *{settings.text_suffix} beside it"
-        raise GlyphoneError(f"{root}: none of {len(files)} files has {wanted}{why}")
+        raise GlyphoneError(f"{root}: none of {plural(len(files), 'file')} has {wanted}{why}")
     yield from samples
     yield from refused
     yield from _unread(settings.text_suffix, root, files, all_files, suffixes)

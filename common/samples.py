@@ -12,6 +12,7 @@ from pydantic import Field
 from common.errors import GlyphoneError
 from common.files import read_jsonl, write_jsonl
 from common.shapes import checked, known_keys, written_by
+from common.wording import out_of
 
 T = TypeVar("T")
 SPLITS = ("train", "validation", "test")
@@ -141,7 +142,7 @@ def check_rejected_share(
     counts = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
     first = min((each for each in rejections if each.code == counts[0][0]), key=lambda each: each.id)
     share = len(rejections) / num_all
-    told = f"{len(rejections)} of {num_all} samples rejected ({share:.1%})"
+    told = f"{out_of(len(rejections), num_all, 'sample')} rejected ({share:.1%})"
     example = first.sentence if first.id in first.sentence else f"{first.id}: {first.sentence}"
     reasons = f"{', '.join(f'{count} {code}' for code, count in counts)}, as {example}; the reasons are in {where}"
     if share > limit:

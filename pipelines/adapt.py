@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, SampleError, run
-from common.wording import plural
+from common.wording import out_of, plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,19 +39,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from common.archive import unpacked
 
     with unpacked(options.model) as folder:
-        return adapt(folder, options.paths, options.output, settings, options.seed, options.device)
+        return adapt(folder, options.paths, options.output, settings, options.seed, options.device, options.model)
 
 
 def adapt(
-    model: Path, paths: Sequence[str], output: Path, settings: "AdaptationSettings", seed: int, device: str = "auto"
+    model: Path,
+    paths: Sequence[str],
+    output: Path,
+    settings: "AdaptationSettings",
+    seed: int,
+    device: str = "auto",
+    name: Path | None = None,
 ) -> int:
-    """Write the adapted model folder; the exit code. Raises GlyphoneError where no file gives a transcript."""
+    """Write the adapted model folder; the exit code. Raises GlyphoneError where no file gives a transcript.
+
+    Args:
+        name: of the model in messages, where its folder is an unpacked archive's.
+    """
     from common.adaptation.self_training import self_train
     from common.files import atomic_folder
     from common.output import shown
     from pipelines.augmentation import augmentation_of
     from pipelines.recogniser import Recogniser
 
+    name = name or model
     recogniser = Recogniser.load(model, device)
     augment = augmentation_of(recogniser.bundle)
     matrices, reasons = _read(recogniser, paths)
@@ -72,14 +83,16 @@ def adapt(
             lambda number, each: print(_sentence(number, each, settings.rounds, len(matrices)), file=sys.stderr),
         )
         if adapted.undone and not adapted.rounds:
-            raise GlyphoneError(f"{model}: {adapted.undone}; there is no other model to write")
+            raise GlyphoneError(f"{name}: {adapted.undone}; there is no other model to write")
         if adapted.undone:
             print(adapted.undone, file=sys.stderr)
         if not adapted.rounds:
-            raise GlyphoneError(f"{model}: none of {len(matrices)} files gives a text, so there is nothing to learn")
+            raise GlyphoneError(
+                f"{name}: none of {plural(len(matrices), 'file')} gives a text, so there is nothing to learn"
+            )
         _write(model, folder, adapted, settings, len(matrices), seed)
     if reasons:
-        print(f"{len(reasons)} of {len({*matrices, *reasons})} inputs were not used", file=sys.stderr)
+        print(f"{out_of(len(reasons), len({*matrices, *reasons}), 'input', 'were')} not used", file=sys.stderr)
     return 1 if reasons else 0
 
 
@@ -146,8 +159,8 @@ def _read(recogniser: "Recogniser", arguments: Sequence[str]) -> tuple[dict[str,
 
 def _sentence(number: int, each: "Round", num_rounds: int, num_files: int) -> str:
     return (
-        f"round {number + 1}/{num_rounds}: {each.num_learnt} of {num_files} transcripts learnt, of confidence "
-        f"{each.confidence:.3f}; {each.num_changed} are others than in the round before"
+        f"round {number + 1}/{num_rounds}: {out_of(each.num_learnt, num_files, 'transcript')} learnt, of confidence "
+        f"{each.confidence:.3f}; {plural(each.num_changed, 'is another', 'are others')} than in the round before"
     )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, SampleError, run
 from common.tables import JSON_LINES_SUFFIXES
+from common.wording import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +74,7 @@ def main() -> int:
         put(text)
     for name, reason in reasons.items():
         print(f"not aligned: {name}: {reason}", file=sys.stderr)
-    print(f"{len(rows) - 1} words, {len(reasons)} samples not aligned", file=sys.stderr)
+    print(f"{plural(len(rows) - 1, 'word')}, {plural(len(reasons), 'sample')} not aligned", file=sys.stderr)
     return 1 if reasons else 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import GlyphoneError, run
+from common.wording import plural
 
 SUFFIXES = (".html", ".htm", ".png")
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not rows:
         raise GlyphoneError(f"params.yaml: {options.modality}.augment: all changes are 0, --each has none to show")
     write(output, f"Augmented samples of {options.modality}", augment.model_dump(mode="json"), rows)
-    print(f"{output}: {len(rows)} rows of {options.versions + 1} pictures", file=sys.stderr)
+    print(f"{output}: {plural(len(rows), 'row')} of {options.versions + 1} pictures", file=sys.stderr)
     return 0
 
 

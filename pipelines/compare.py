@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise GlyphoneError(f"--num-shown {options.num_shown}: 0 or more is needed")
 
     from common.comparison.compare import compare, tree
-    from common.comparison.runs import read_run
+    from common.comparison.runs import find, read_run
     from common.files import to_json, write_text
     from common.output import put, shown
     from common.report.comparison import view
@@ -36,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     comparison = compare(
         first, second, num_samples=options.bootstrap_samples, confidence=options.confidence, seed=options.seed
     )
+    for path in (options.first, options.second):
+        run = find(path, options.modality)
+        if options.output is not None and options.output.exists() and options.output.samefile(run):
+            raise GlyphoneError(f"-o {options.output}: is {run}, which is compared; name another file")
     if form == "json":
         result = to_json(tree(comparison), indent=2) + "\n"
     else:

@@ -52,7 +52,7 @@ def evaluate(name: str, device: str = "auto") -> None:
 
     chosen = settings.read(name, "seed", "decoding", "adaptation", "evaluate")
 
-    from common.bundle import read_bundle, read_description
+    from common.bundle import read_bundle
     from common.calibration import measure, no_observations
     from common.decoding.description import description as decoder_description
     from common.device import choose_device
@@ -111,7 +111,7 @@ def evaluate(name: str, device: str = "auto") -> None:
     metrics["validation"] = tree(rows["validation"])
     metrics["calibration"] = {"test": measure(*observed["test"]), "validation": bundle.calibration_errors}
     metrics["decoder"] = decoder_description(decoder)
-    metrics["weights_sha256"] = read_description(model)["weights_sha256"]
+    metrics["weights_sha256"] = bundle.weights_sha256
     scores = scores_of(metrics)
     beside = {}
     if voters is not None:
@@ -144,14 +144,22 @@ def decoder_for(bundle: "Bundle", model: Path, decoding: "DecodingSettings") -> 
     Raises:
         GlyphoneError: it was tuned for other settings; or the model folder lacks what they ask for.
     """
-    from common.decoding.decoder import chosen_settings, decoder_of
+    from common.decoding.decoder import chosen_settings, decoder_of, was_rescored
 
+    tuned = chosen_settings(model, decoding)
+    if tuned.engine == decoding.engine and was_rescored(model, tuned) != (decoding.rescoring is not None):
+        how = "without" if decoding.rescoring else "with"
+        raise GlyphoneError(f"decoding.rescoring: switched since: {model} was tuned {how} it; run stage tune again")
     if decoding.engine == "beam_lm" or decoding.rescoring is not None:
-        tuned = chosen_settings(model, decoding)
         for key in sorted(type(decoding).model_fields.keys() - TUNED):
             was, now = getattr(tuned, key), getattr(decoding, key)
             if was != now:
                 raise GlyphoneError(f"decoding.{key}: {now!r}: {model} was tuned with {was!r}; run stage tune again")
+        if tuned.rescoring and decoding.rescoring and tuned.rescoring.num_texts != decoding.rescoring.num_texts:
+            raise GlyphoneError(
+                f"decoding.rescoring.num_texts: {decoding.rescoring.num_texts}: {model} was tuned with "
+                f"{tuned.rescoring.num_texts}; run stage tune again"
+            )
         decoding = tuned
     return decoder_of(model, bundle.alphabet, decoding)
 

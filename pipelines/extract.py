@@ -18,6 +18,7 @@ from common.mapping import map_ordered
 from common.paths import without_root
 from common.samples import SPLITS, Rejection, Sample, check_rejected_share, read_samples, write_rejections
 from common.store import StoreWriter, halve
+from common.wording import plural
 from pipelines import settings
 from pipelines.corpora import resolve_roots
 from pipelines.modalities import MODULES, modality
@@ -51,7 +52,7 @@ def extract_one(sample: Sample, name: str, roots: Mapping[str, Path], front: Any
         slices = halve(kind.slices(signal, front))
         if sample.split != "test" and len(slices) < needed_slices(sample.text):
             raise SampleError(
-                "too_few_slices", f"{len(slices)} slices, the transcript needs {needed_slices(sample.text)}"
+                "too_few_slices", f"{plural(len(slices), 'slice')}, the transcript needs {needed_slices(sample.text)}"
             )
     except SampleError as error:
         sentence = without_root(str(error), roots[sample.corpus], sample.corpus)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common.errors import GlyphoneError, run
+from common.wording import out_of, plural
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         put(f"{text}\n")
         num_cut += not ended
     if num_cut:
-        print(f"{num_cut} of {options.count} texts were cut at {options.max_characters} characters", file=sys.stderr)
+        print(
+            f"{out_of(num_cut, options.count, 'text', 'were')} cut at {plural(options.max_characters, 'character')}",
+            file=sys.stderr,
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from common.decoding import DecodingSettings
 from common.files import to_json
 from common.markdown import code, plain, table
 from common.report.decoder import in_words
-from common.report.scores import without_interval
+from common.report.scores import conditions_shown, without_interval
 from common.report.wording import caution, level
 from common.wording import plural
 from pipelines.card_wording import TASKS, UNITS, characters_of, network_of
@@ -57,7 +57,7 @@ def card(
         f"Test split: {plural(metrics['samples'], 'sample')} of {plural(metrics['groups'], 'group')}. "
         f"{_decoder(metrics, making.decoding)} {_interval(metrics)}",
         _figures(metrics),
-        "Subsets of the test split:",
+        f"Subsets of the test split:{conditions_shown(metrics.get('by_condition', {}), 'words')[1]}",
         _subsets(metrics, description["unit"]),
         _confidence(metrics),
         "## Limits",

@@ -5,6 +5,7 @@ from typing import Any
 
 from common.decoding import DecodingSettings
 from common.markdown import code, plain
+from common.report.scores import conditions_shown
 from pipelines.card_wording import OTHER_DATA, characters_of
 
 MAX_CONFUSIONS = 8
@@ -18,7 +19,7 @@ def subsets_of(metrics: Mapping[str, Any], unit: str) -> Iterator[tuple[str, Map
     for name, part in metrics.get("by_transcript", {}).items():
         if part["samples"]:
             yield SUBSETS.get(name, name), part
-    for name, part in metrics.get("by_condition", {}).items():
+    for name, part in conditions_shown(metrics.get("by_condition", {}), "words")[0]:
         yield f"condition {plain(name)}", part
     for part in metrics.get("by_length", ()):
         yield f"{part['from']:g} to {part['to']:g} {unit}", part

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from common.wording import plural
+
 STANDARD_INPUT = "-"
 MOST_ENDINGS, MOST_LINKS = 8, 3  # that a message names
 
@@ -43,7 +45,9 @@ class Found(NamedTuple):
         kinds = sorted(self.passed_over.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = [f"{ending or 'without an ending'} ({count})" for ending, count in kinds[:MOST_ENDINGS]]
         more = f" and {len(kinds) - MOST_ENDINGS} more" if len(kinds) > MOST_ENDINGS else ""
-        what = f"{self.passed_over.total()} files in folders are passed over for their endings"
+        number = self.passed_over.total()
+        which = "file in folders is passed over for its ending", "files in folders are passed over for their endings"
+        what = plural(number, *which)
         return f"{what}: {', '.join(shown)}{more}; one that is named itself is tried"
 
 

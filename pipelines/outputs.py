@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -187,24 +187,29 @@ class Documents:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(self._journal)
-        for key, size in self._journal.entries:
-            path, _, file = key.rpartition(_PARTED)
-            self._owners[file] = (path, size)
-        for path, name in self._files.items():
-            if self._restart or not (self._folder / name).exists():
-                continue
-            owner, _ = self._owners.get(shown(name), ("", 0))
-            if not owner or not _same(owner, shown(path)):
-                self._stack.close()
-                whose = f"is the transcript of {owner}" if owner else "exists, and was not written by this command"
-                raise GlyphoneError(f"{shown(self._folder / name)}: {whose}; name another folder, or --restart")
+        with ExitStack() as stack:
+            stack.enter_context(self._journal)
+            for key, size in self._journal.entries:
+                path, _, file = key.rpartition(_PARTED)
+                self._owners[file] = (path, size)
+            self._refuse_other_owners()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
+
+    def _refuse_other_owners(self) -> None:
+        """No file of somebody else, or of another input, is written over."""
+        for path, name in self._files.items():
+            if self._restart or not (self._folder / name).exists():
+                continue
+            owner, _ = self._owners.get(shown(name), ("", 0))
+            if not owner or not _same(owner, shown(path)):
+                whose = f"is the transcript of {owner}" if owner else "exists, and was not written by this command"
+                raise GlyphoneError(f"{shown(self._folder / name)}: {whose}; name another folder, or --restart")
 
     def todo(self, paths: Sequence[str]) -> list[str]:
         """The paths whose file is not there yet."""
@@ -243,6 +248,18 @@ def _same(one: str, other: str) -> bool:
     return os.path.abspath(one) == os.path.abspath(other)  # noqa: PTH100
 
 
+def _the_same_file(output: Path, paths: Sequence[str]) -> str:
+    """The input that the output would take the place of, under whatever name; empty where there is none."""
+    if not output.is_file():
+        return ""
+    there = output.stat()
+    for path in paths:
+        with suppress(OSError):
+            if os.path.samestat(there, os.stat(path)):  # noqa: PTH116  (a path may hold bytes that are no text)
+                return path
+    return ""
+
+
 def size_of(path: str) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116  (a path may hold bytes that are no text)
@@ -265,10 +282,12 @@ def open_output(
         show: writes to standard output.
 
     Raises:
-        GlyphoneError: several inputs for a format of a file each, and no folder named.
+        GlyphoneError: several inputs for a format of a file each, and no folder named; the output is an input.
     """
     writer = WRITERS.get(unit, {}).get(form)
     if writer is None or writer.is_table or (output is None and len(paths) <= 1):
+        if output is not None and (named := _the_same_file(output, paths)):
+            raise GlyphoneError(f"{output}: is the input {shown(named)}; name another file for the results")
         return Rows(form, unit, paths, output, origin, restart, show)
     if output is None:
         raise GlyphoneError(f"format {form} writes a file for each of the {len(paths)} inputs: name a folder with -o")

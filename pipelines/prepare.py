@@ -15,6 +15,7 @@ from common.paths import without_root
 from common.samples import NO_SAMPLES, SPLITS, Rejection, Sample, check_rejected_share, write_rejections, write_samples
 from common.splitting import limit_training, split_corpus
 from common.text import TextSettings, normalise
+from common.wording import plural
 from pipelines import settings
 from pipelines.corpora import read_corpora, resolve_roots
 from pipelines.modalities import MODULES, modality
@@ -177,7 +178,8 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     samples = [sample for sample in samples if sample.id not in dropped]
     samples, left_out = limit_training(samples, chosen.prepare.max_train_samples, seed)
     if left_out:
-        print(f"prepare.max_train_samples: {len(left_out)} training samples are left out", file=sys.stderr, flush=True)
+        told = plural(len(left_out), "training sample is", "training samples are")
+        print(f"prepare.max_train_samples: {told} left out", file=sys.stderr, flush=True)
 
     findings = examine(
         samples,

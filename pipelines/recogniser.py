@@ -37,6 +37,7 @@ BATCH_SLICES = 16_000
 # bound memory and the delay of the first result.
 WAITING_FILES = 128
 WAITING_BATCHES = 6
+METHODS = ("confidences", "emissions")  # of voting, as in common.voting.poll; the first is the default
 READERS = 2  # threads; more gain nothing, for the network takes longer than reading
 
 
@@ -130,8 +131,15 @@ class Recogniser:
             voting: by the ``confidences`` of hypotheses or the mean of ``emissions``, see ``common.voting.poll``.
 
         Raises:
-            GlyphoneError: not a model folder, damaged, or no such device; a voter does not fit the model.
+            GlyphoneError: not a model folder, damaged, or no such device; a voter does not fit the model or would vote
+                twice, or there is no such voting.
         """
+        if isinstance(voters, str | os.PathLike):
+            raise GlyphoneError(f"voters {os.fspath(voters)!r}: a list of model folders is needed")
+        if voting not in METHODS:
+            raise GlyphoneError(f"voting {voting!r}: allowed: {', '.join(METHODS)}")
+        if voting != METHODS[0] and not voters:
+            raise GlyphoneError(f"voting {voting!r}: one model does not vote; name further ones as voters")
         from common.archive import unpacked
         from common.bundle import read_bundle
         from common.device import choose_device
@@ -238,7 +246,8 @@ class Recogniser:
         parts = [part for each in inputs for part in each.parts]
         emitted = emissions(self.bundle.network, [part.slices for part in parts], batch_slices, exact=True)
         hypotheses = self._hypotheses(parts, emitted, batch_slices)
-        separator = " " if " " in self.bundle.alphabet.symbols else ""
+        writable = self.bundle.alphabet.symbols if (allowed := self.decoder.settings.whitelist) is None else allowed
+        separator = " " if " " in writable else ""
         for each in inputs:
             found = [
                 in_units(next(hypotheses), self._step(part) * self.bundle.stride, part.length) for part in each.parts

@@ -22,6 +22,7 @@ from common.training.processes import is_first
 from common.training.samples import Samples
 from common.training.stream import Joined, Stream
 from common.training.stream_settings import StreamSettings
+from common.wording import out_of
 from pipelines.modalities import MODULES, modality
 from pipelines.settings import stream_reader, with_direction
 from pipelines.stream_making import make
@@ -127,7 +128,7 @@ def check_characters(key: str, texts: Sequence[str], shown: Callable[[str], str]
     if not missing:
         return
     some = " ".join(missing[:MAX_NAMED]) + " …" * (len(missing) > MAX_NAMED)
-    share = f"{len(missing)} of {len(counts)} characters of the training texts"
+    share = f"{out_of(len(missing), len(counts), 'character')} of the training texts"
     sentence = f"{key}: the generator cannot show or say {share}: {some}"
     if 2 * sum(counts[character] for character in missing) > counts.total():
         raise GlyphoneError(

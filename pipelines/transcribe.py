@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import GlyphoneError, run
+from common.wording import out_of
 
 if TYPE_CHECKING:
     from common.decoding import DecodingSettings
@@ -73,13 +74,14 @@ def _with_model(options: argparse.Namespace, voter_folders: list[Path]) -> int:
         todo = output.todo(paths)
         if len(todo) < len(paths) and not options.quiet:
             num_done = len(paths) - len(todo)
-            print(f"{num_done} of {len(paths)} files are in {options.output} already", file=sys.stderr)
+            print(f"{out_of(num_done, len(paths), 'file', 'are')} in {options.output} already", file=sys.stderr)
         if todo:
             reasons |= _transcribe(options, todo, output)
     for path, reason in reasons.items():
         print(f"not transcribed: {_shown(path)}: {reason}", file=sys.stderr)
     if reasons:
-        print(f"{len(reasons)} of {len({*paths, *reasons})} inputs were not transcribed", file=sys.stderr)
+        failed = out_of(len(reasons), len({*paths, *reasons}), "input", "were")
+        print(f"{failed} not transcribed", file=sys.stderr)
     return 1 if reasons else 0
 
 
@@ -230,7 +232,7 @@ def _engine(decoding: "DecodingSettings", model: Path) -> str:
     from common.decoding.places import LANGUAGE_FOLDER
 
     digest = hashlib.sha256(decoding.model_dump_json().encode())
-    for path in sorted((model / LANGUAGE_FOLDER).glob("*")):
+    for path in sorted(path for path in (model / LANGUAGE_FOLDER).glob("[!.]*") if path.is_file()):
         digest.update(path.read_bytes())
     return f"{decoding.engine} {digest.hexdigest()[:16]}"
 

@@ -87,14 +87,19 @@ def load_voters(
         key: of the setting or option that names them, for messages.
 
     Raises:
-        GlyphoneError: no model folder, or one that does not fit the main model.
+        GlyphoneError: no model folder, one that does not fit the main model, or one that would vote twice.
     """
     bundles, decoders, voters = [], [], [Voter(main.alphabet, decoder, main.calibration)]
+    owners = {main.weights_sha256: "the model that it would vote with"}
     for name, folder in zip(names, folders, strict=True):
         decoding = chosen_settings(folder)
         bundle = calibrated_for(read_bundle(folder), folder, decoding)
         if fault := _misfit(bundle, main, method, same_slices):
             raise GlyphoneError(f"{key}: {name}: {fault}")
+        if bundle.weights_sha256 in owners:  # a copy, under whatever name
+            owner = owners[bundle.weights_sha256]
+            raise GlyphoneError(f"{key}: {name}: has the weights of {owner}, and a model votes once; name other models")
+        owners[bundle.weights_sha256] = name
         if (allowed := decoder.settings.whitelist) is not None:
             known = "".join(each for each in allowed if not bundle.alphabet.unknown(each))
             if not known.strip() and allowed.strip():  # all that it could say is nothing

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from audio.modality import MODALITY
+from common.archive import write_zip
 from common.bundle import Bundle, read_bundle, write_bundle
 from common.errors import GlyphoneError
 from common.network import NetworkSettings
@@ -115,6 +117,17 @@ def test_a_model_card_of_another_encoding_is_taken_along(model: Path, sounds: Pa
     assert (tmp_path / "new" / "README.md").read_text("utf-8").startswith("F\ufffdr Anna\n")
 
 
+def test_an_archive_is_called_as_the_user_does(model: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Not as the temporary folder that it was unpacked to."""
+    archive = tmp_path / "model.zip"
+    write_zip(archive, "model", {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()})
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8000), 8000)
+    call = [archive, tmp_path / "silence.wav", "-o", tmp_path / "new", "--rounds", "1", "--device", "cpu"]
+    with pytest.raises(GlyphoneError, match=f"^{archive}: none of 1 file gives a text, so there is nothing to learn"):
+        adapt.main([str(each) for each in call])
+    assert not (tmp_path / "new").exists()
+
+
 def test_mistakes_end_in_one_line(model: Path, sounds: Path, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "broken.wav").write_text("no sound", "utf-8")
     new = tmp_path / "new"
@@ -139,6 +152,6 @@ def test_mistakes_end_in_one_line(model: Path, sounds: Path, tmp_path: Path) -> 
         assert (code, lines[-1]) == (2, sentence)
         assert not new.exists()
     code, lines = command(model, sounds / "05.wav", tmp_path / "broken.wav", "-o", new, "--rounds", 1)
-    assert code == 1 and lines[-1] == "1 of 2 inputs were not used"
+    assert code == 1 and lines[-1] == "1 of 2 inputs was not used"
     assert [line for line in lines if line.startswith(f"not used: {tmp_path / 'broken.wav'}: ")]
     assert (new / "model.safetensors").is_file()

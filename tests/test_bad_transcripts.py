@@ -44,7 +44,7 @@ def test_a_transcript_that_is_no_text_is_listed_with_its_split(tmp_path: Path, r
 def test_a_folder_without_one_that_can_be_read_stops(tmp_path: Path) -> None:
     (tmp_path / "1.png").touch()
     (tmp_path / "1.txt").write_bytes(LATIN1)
-    with pytest.raises(GlyphoneError, match=r"none of 1 files has a transcript.*1 cannot be read.*1\.txt, line 1: not"):
+    with pytest.raises(GlyphoneError, match=r"none of 1 file has a transcript.*1 cannot be read.*1\.txt, line 1: not"):
         listed("folder", tmp_path)
 
 

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from common.comparison.compare import CHANGES, Comparison, compare, tree
 from common.comparison.runs import run_of
 from common.errors import GlyphoneError
+from common.files import write_jsonl
 from common.pages import digest
 from common.report.comparison import p_text, view
 from common.report.comparison_text import markdown, text
@@ -28,6 +29,27 @@ from tests.report_world import HEBREW, HOSTILE, improved, rows_of, written
 )
 def test_p_values_have_two_digits(p_value: float, shown: str) -> None:
     assert p_text(p_value) == shown
+
+
+def test_a_tiny_p_value_is_no_equation() -> None:
+    """Of 60 samples that all became right, McNemar's p is 2 ** -59."""
+    before = [{"id": str(number), "reference": "a", "hypothesis": "b"} for number in range(60)]
+    after = [{**row, "hypothesis": "a"} for row in before]
+    shown = view(compare(run_of("A", before, "A"), run_of("B", after, "B"), num_samples=1), num_shown=0)
+    assert "(Gillick and Cox 1989), p < 0.0001." in shown.remarks[1]
+    assert "1 draw (" in shown.remarks[0]
+
+
+def test_a_comparison_does_not_take_the_place_of_a_run(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_jsonl(tmp_path / name / "hypotheses.jsonl", [{"id": "1", "reference": "a", "hypothesis": name}])
+    before = (tmp_path / "b" / "hypotheses.jsonl").read_bytes()
+    for out in ("a", "b"):
+        path = tmp_path / out / "hypotheses.jsonl"
+        with pytest.raises(GlyphoneError, match=f"-o {path}: is {path}, which is compared; name another file"):
+            main([str(tmp_path / "a"), str(tmp_path / "b"), "-f", "json", "-o", str(path)])
+    assert (tmp_path / "b" / "hypotheses.jsonl").read_bytes() == before
 
 
 @pytest.fixture(scope="module")

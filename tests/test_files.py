@@ -104,6 +104,28 @@ def test_what_a_kill_left_is_removed_by_the_next_writer_and_nothing_else(tmp_pat
     assert names(tmp_path) == sorted(["a[1]", *(leftover.name for leftover in others)])
 
 
+def test_what_a_kill_left_of_a_folder_is_removed_by_the_next_writer_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    program = (
+        "import os, pathlib, sys\nfrom common.files import atomic_folder\n"
+        "with atomic_folder(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'file').write_text('half')\n    os._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / "a[1]"], check=False)
+    (dead,) = tmp_path.iterdir()
+    others = [tmp_path / ".a[1].mine.part", tmp_path / ".b.x1.part", tmp_path / ".a1.x1.part"]
+    for other in others:
+        other.mkdir()
+        (other / "file").touch()
+    (tmp_path / ".a[1].x2.part").touch()
+    with atomic_folder(tmp_path / "a[1]") as first:
+        assert not dead.exists()
+        with atomic_folder(tmp_path / "a[1]"):
+            assert first.exists()  # it is at work
+        (tmp_path / "a[1]").rmdir()
+    assert names(tmp_path) == sorted(["a[1]", ".a[1].x2.part", *(other.name for other in others)])
+
+
 @pytest.mark.parametrize("name", ["a" * 255, "日" * 85, "😀" * 63, ".hidden" * 36])
 def test_every_name_that_a_file_may_have_can_be_written(tmp_path: Path, name: str) -> None:
     try:

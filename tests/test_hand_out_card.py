@@ -74,6 +74,21 @@ def card_of(model: Path, tmp_path: Path) -> Callable[..., str]:
     return written
 
 
+def test_of_many_conditions_the_card_shows_the_ends(card_of: Callable[..., str]) -> None:
+    counts = {"low": None, "high": None, "substitutions": 0, "deletions": 0, "insertions": 0, "reference": 100}
+    parts = {}
+    for number in range(60):
+        errors = {**counts, "errors": number, "rate": number / 100}
+        exact = {"hits": 1, "samples": 3, "share": 1 / 3, "low": None, "high": None}
+        parts[f"c{number:02d}"] = {
+            "samples": 3, "words": errors, "characters": errors, "exact": exact, "exact_ignoring_case": exact
+        }  # fmt: skip
+    card = card_of(metrics={"by_condition": parts})
+    assert "Subsets of the test split: Of 60 kinds, the 10 highest and the 10 lowest." in card
+    shown = [line.split()[2] for line in card.splitlines() if line.startswith("| condition ")]
+    assert shown == [f"c{number:02d}" for number in [*range(59, 49, -1), *range(9, -1, -1)]]
+
+
 @pytest.mark.parametrize(("tuned", "measured", "said"), DECODERS)
 def test_the_decoder_is_the_one_that_was_measured(
     card_of: Callable[..., str], tuned: dict[str, Any], measured: dict[str, Any], said: str

@@ -89,3 +89,23 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
         assert journal.done == {("a", 1)}
         journal.add([("b", 1, "second\n")])
     assert path.read_text(encoding="utf-8") == "first\nsecond\n"
+
+
+def test_without_rows_there_is_nothing_to_mix(tmp_path):
+    """A command that ends before its first row, by an error or a kill, stands in the way of no other one."""
+    out, progress = tmp_path / "out.csv", tmp_path / "out.csv.progress"
+    with pytest.raises(GlyphoneError, match="no such device"), Journal(out, "path,text\n", {"engine": "beam"}):
+        raise GlyphoneError("no such device")
+    assert not out.exists() and not progress.exists()
+    with Journal(out, "path,text\n", {"engine": "beam"}):
+        pass  # as far as a kill leaves it
+    with pytest.raises(GlyphoneError), Journal(out, "path,text\n", {"engine": "greedy"}) as journal:
+        journal.add([("a.wav", 1, "a.wav,one\n")])
+        raise GlyphoneError("one row is there")
+    assert out.read_text() == "path,text\na.wav,one\n"
+    with (
+        pytest.raises(GlyphoneError, match="begun with engine greedy, now it is beam"),
+        Journal(out, "path,text\n", {"engine": "beam"}),
+    ):
+        pass
+    assert out.read_text() == "path,text\na.wav,one\n" and progress.exists()

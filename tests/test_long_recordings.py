@@ -15,6 +15,7 @@ from audio.parts import cut, parts
 from audio.reading import Sound
 from audio.slices import SliceSettings, step
 from common.bundle import write_bundle
+from common.decoding import DecodingSettings
 from common.decoding.hypothesis import Hypothesis, Symbol, words_of
 from common.errors import SampleError
 from common.network import Network, NetworkSettings
@@ -110,6 +111,18 @@ def test_the_whole_is_what_its_parts_are(recogniser: Recogniser, tmp_path: Path)
     assert [each.text for each in words_of(whole.symbols)] == [each.text for each in whole.words]
     places = [place for each in whole.symbols for place in (each.start, each.end)]
     assert places == sorted(places) and places[-1] <= 7
+
+
+def test_a_whitelist_without_a_space_holds_between_parts_too(recogniser: Recogniser, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", spoken(7, [0.8, 1.7, 2.9, 4.3]).waveform, RATE_HZ, subtype="FLOAT")
+    texts = []
+    for whitelist in ("abcd", " abcd"):
+        only = Recogniser(recogniser.bundle, decoding=DecodingSettings(whitelist=whitelist))
+        hypothesis = only.transcribe(tmp_path / "long.wav")
+        assert set(hypothesis.text) <= set(whitelist)
+        assert [word.text for word in hypothesis.words] == hypothesis.text.split()
+        texts.append(hypothesis.text)
+    assert " " in texts[1] and texts[0]
 
 
 @given(

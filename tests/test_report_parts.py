@@ -237,6 +237,21 @@ def test_every_subset_of_the_metrics_is_a_row(world: Path) -> None:
         assert all(row == decimals[0] for row in decimals), "a column has one number of decimals"
 
 
+def test_of_many_conditions_the_ends_are_shown() -> None:
+    """As of many groups; groups of a picture's folder may be thousands of conditions."""
+    rows = [dict(row, group=f"c{number % 60:02d}/{number}") for number, row in enumerate(rows_of(120))]
+    metrics = metrics_of(rows)
+    parts = {}
+    for name in sorted({row["group"].partition("/")[0] for row in rows}):
+        of_them = metrics_of([row for row in rows if row["group"].startswith(f"{name}/")])
+        parts[name] = {key: of_them[key] for key in ("samples", "words", "characters", "exact", "exact_ignoring_case")}
+    tables = {table.title: table for table in subset_tables({**metrics, "by_condition": parts}, "s")}
+    table = tables["By condition"]
+    assert len(table.subsets) == 20 and "Of 60 kinds, the 10 highest and the 10 lowest." in table.sentence
+    rates = sorted((part["words"]["rate"] for part in parts.values()), reverse=True)
+    assert [parts[row.name]["words"]["rate"] for row in table.subsets] == [*rates[:10], *rates[-10:]]
+
+
 def test_few_errors_of_many_do_not_look_like_none() -> None:
     rows = [dict(row, hypothesis=row["reference"], group=f"g{number % 9}") for number, row in enumerate(rows_of(60))]
     long = " ".join(f"w{each}" for each in range(600))

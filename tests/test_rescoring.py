@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from common.decoding.language_search import FusedBeam
 from common.decoding.rescoring import rescore
 from common.decoding.settings import RescoringSettings
 from common.errors import GlyphoneError, SettingsError
-from common.files import write_jsonl, write_text
+from common.files import write_json, write_jsonl, write_text
 from common.language.character_folder import read_characters
 from common.language.kneser_ney import train
 from pipelines import evaluate, generate, transcribe
@@ -272,6 +273,32 @@ def test_rescoring_that_does_not_help_is_left_out(project):
     learn_language("audio")
     tune("audio", "cpu")
     assert not any((folder / top / "audio/language" / name).exists() for top in ("data", "models") for name in FILES)
+
+
+@pytest.mark.parametrize("engine", ["beam", "beam_lm"])
+def test_rescoring_that_was_switched_since_tune_is_told(tmp_path, engine):
+    """Alone it changes no other setting: evaluate would measure another decoder than params.yaml names."""
+
+    def decoder_for(rescoring, tuned, **written):
+        content = {"settings": DecodingSettings(engine=engine, rescoring=tuned).model_dump(mode="json"), **written}
+        write_json(tmp_path / "language" / "decoding.json", content)
+        evaluate.decoder_for(
+            SimpleNamespace(alphabet=ALPHABET), tmp_path, DecodingSettings(engine=engine, rescoring=rescoring)
+        )
+
+    some, more = RescoringSettings(num_texts=20), RescoringSettings(num_texts=30)
+    for rescoring, tuned, written, sentence in (
+        (some, None, {}, "decoding.rescoring: switched since: .* was tuned without it; run stage tune again"),
+        (None, some, {}, "was tuned with it"),
+        (None, None, {"rescoring_tried": []}, "was tuned with it"),
+        (more, some, {}, "decoding.rescoring.num_texts: 30: .* was tuned with 20"),
+        # In order: what stops these are the models that this folder lacks.
+        (some, some, {}, "characters.json is missing" if engine == "beam" else "language"),
+    ):
+        with pytest.raises(GlyphoneError, match=sentence):
+            decoder_for(rescoring, tuned, **written)
+    if engine == "beam":
+        decoder_for(some, None, rescoring_tried=[])  # it did not help
 
 
 def test_mistakes_end_before_the_network_runs(project):

@@ -194,7 +194,7 @@ def test_folder_without_transcripts_is_an_error(tmp_path):
     with pytest.raises(GlyphoneError, match=r"no files in it that end in .*\.png"):
         list(read_folder(FolderSettings(), tmp_path, SUFFIXES))
     (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(GlyphoneError, match="none of 1 files has a transcript"):
+    with pytest.raises(GlyphoneError, match="none of 1 file has a transcript"):
         list(read_folder(FolderSettings(), tmp_path, SUFFIXES))
 
 

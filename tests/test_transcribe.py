@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from audio.modality import MODALITY
 from common.bundle import write_bundle
+from common.decoding import DecodingSettings
 from common.errors import GlyphoneError
 from common.files import to_json
 from common.network import Network, NetworkSettings
@@ -350,10 +351,47 @@ def test_models_that_are_none(model, sounds, tmp_path):
         assert sentence in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
 
 
+def test_a_folder_among_the_language_models_is_passed_over(tmp_path):
+    """And hidden files, which file managers leave: neither is packed by hand_out or copied by adapt."""
+    decoding = DecodingSettings(engine="beam_lm")
+    (tmp_path / "language").mkdir()
+    (tmp_path / "language" / "ngrams.arrow").write_bytes(b"1")
+    before = transcribe._engine(decoding, tmp_path)
+    (tmp_path / "language" / "old").mkdir()
+    (tmp_path / "language" / ".DS_Store").touch()
+    assert transcribe._engine(decoding, tmp_path) == before
+    (tmp_path / "language" / "ngrams.arrow").write_bytes(b"2")
+    assert transcribe._engine(decoding, tmp_path) != before
+
+
+def test_a_call_that_fails_before_the_first_file_leaves_nothing(model, sounds, tmp_path, capsys):
+    """The same call without its mistake is not told that OUT was begun with another engine."""
+    call_with = [str(model), str(sounds / "02.wav"), "--device", "cpu", "--quiet"]
+    for out in (["-o", str(tmp_path / "out.jsonl")], ["-f", "srt", "-o", str(tmp_path / "subtitles")]):
+        for mistake in (["--engine", "beam_lm"], ["--whitelist", "q"]):
+            with pytest.raises(GlyphoneError):
+                transcribe.main([*call_with, *out, *mistake])
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert transcribe.main([*call_with, *out]) == 0
+        for path in filter(Path.is_file, tmp_path.rglob("*")):
+            path.unlink()
+
+
+def test_results_do_not_take_the_place_of_an_input(model, sounds, tmp_path):
+    """Even where OUT may be begun anew, and under another name."""
+    sound = Path(shutil.copy(sounds / "02.wav", tmp_path / "talk.wav"))
+    (tmp_path / "link.txt").symlink_to(sound)
+    for out in (sound, tmp_path / "link.txt"):
+        with pytest.raises(GlyphoneError, match=f"{out}: is the input {sound}; name another file for the results"):
+            transcribe.main([str(model), str(sound), "-f", "txt", "-o", str(out), "--restart", "--quiet"])
+    assert sound.read_bytes() == (sounds / "02.wav").read_bytes()
+
+
 def test_wrong_calls(model, sounds):
     assert call(model).returncode == 2
     assert "no files named" in call(model, "-").stderr
-    for device in ("toaster", "meta"):
-        with pytest.raises(GlyphoneError, match=f"device '{device}'"):
+    for device in ("toaster", "meta", *(() if torch.backends.mps.is_available() else ("mps",))):
+        with pytest.raises(GlyphoneError, match=f"device '{device}'") as caught:
             Recogniser.load(model, device)
+        assert len(str(caught.value)) < 250
     assert "at least 1" in call(model, sounds, "--batch-frames", "0").stderr

@@ -135,7 +135,8 @@ def test_it_goes_on_and_spares_what_is_not_its_own(model, sounds, tmp_path, monk
     mine.write_text("my own subtitles", encoding="utf-8")
     with pytest.raises(GlyphoneError, match=r"one\.srt: exists, and was not written by this command"):
         call(model, sounds, "-f", "srt", "-o", mine.parent)
-    assert mine.read_text(encoding="utf-8") == "my own subtitles" and files_in(mine.parent) == ["one.srt"]
+    assert mine.read_text(encoding="utf-8") == "my own subtitles"
+    assert [path.name for path in mine.parent.iterdir()] == ["one.srt"]  # and no account of what was not written
     assert call(model, sounds, "-f", "srt", "-o", mine.parent, "--restart") == 0
     assert mine.read_text(encoding="utf-8").startswith("1\n")
 

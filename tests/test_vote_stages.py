@@ -3,10 +3,12 @@
 import json
 import shutil
 from contextlib import nullcontext
+from hashlib import sha256
 
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load, save
 
 from common.archive import write_zip
 from common.bundle import read_bundle, write_bundle
@@ -39,6 +41,8 @@ def confused(folder, swaps, **description):
 
 def add_voter(folder, name, swaps, **description):
     bundle, weights = confused(folder, swaps, **description)
+    # Of the reset gate, which does nothing here: a model of its own, that says the same.
+    weights["encoder.layers.0.forwards.bias_ih_l0"][0] = 1 + ord(name)
     write_bundle(folder / name, weights, Speller.settings, bundle, "# Voter\n")
 
 
@@ -327,16 +331,24 @@ def test_files_are_voted_on_alone_and_among_others_alike(model, sounds, others):
         assert places == sorted(places) and all(0 <= place <= seconds for place in places)
 
 
+def other_file_of_the_same_weights(folder, name):
+    data = save(load((folder / "model.safetensors").read_bytes()), {"name": name})
+    (folder / "model.safetensors").write_bytes(data)
+    description = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    write_text(folder / "bundle.json", json.dumps({**description, "weights_sha256": sha256(data).hexdigest()}))
+
+
 @pytest.mark.parametrize("voting", ["confidences", "emissions"])
-def test_copies_of_a_model_vote_as_it_speaks(model, sounds, tmp_path, voting):  # noqa: F811
+def test_models_that_say_the_same_vote_as_one_speaks(model, sounds, tmp_path, voting):  # noqa: F811
     for name in ("b", "c"):
         shutil.copytree(model, tmp_path / name)
+        other_file_of_the_same_weights(tmp_path / name, name)
     decoding = DecodingSettings(engine="beam", beam_width=4, whitelist="abc ")
     recogniser = Recogniser.load(model, "cpu", decoding, [tmp_path / "b", tmp_path / "c"], voting)
     own = Recogniser.load(model, "cpu", decoding)
     if voting == "emissions":
         assert recogniser.transcribe(sounds / "03.wav") == own.transcribe(sounds / "03.wav")
-    # Copies decode greedily, as no stage tune has chosen for them, with the same whitelist.
+    # They decode greedily, as no stage tune has chosen for them, with the same whitelist.
     assert set(recogniser.transcribe(sounds / "05.wav").text) <= set("abc ")
 
 
@@ -359,6 +371,37 @@ def test_the_command_votes_goes_on_and_refuses_other_voters(model, sounds, other
     path.write_text(path.read_text(encoding="utf-8").replace('"audio"', '"ocr"'), encoding="utf-8")
     with pytest.raises(GlyphoneError, match=r"ocr: a model of modality 'ocr', the first argument is of 'audio'"):
         transcribe.main([*base, "--with", str(tmp_path / "ocr")])
+
+
+def test_a_copy_of_a_model_does_not_vote(project, model, sounds, others, tmp_path):  # noqa: F811
+    """Whatever its folder is called, in stage evaluate, from Python and from the command line."""
+    for name, folder in (("b", model), ("c", others[0]), ("d", others[0])):
+        shutil.copytree(folder, tmp_path / "copies" / name)
+    b, c, d = (tmp_path / "copies" / name for name in "bcd")
+    main, twice = f"{b}: has the weights of the model that it would vote with", f"{d}: has the weights of {c}"
+    for voters, sentence in (
+        ([b], main),
+        ([c, others[1], d], twice),
+        ([others[0]] * 2, f"has the weights of {others[0]}"),
+    ):
+        with pytest.raises(GlyphoneError, match=sentence):
+            Recogniser.load(model, "cpu", voters=voters)
+    with pytest.raises(GlyphoneError, match=main):
+        transcribe.main([str(model), str(sounds), "--device", "cpu", "--with", str(b)])
+    folder = project(", voters: [b]")
+    shutil.copytree(folder / "models" / "audio", folder / "b")
+    with pytest.raises(GlyphoneError, match=r"audio\.evaluate\.voters: b: has the weights of the model"):
+        evaluate.evaluate("audio", "cpu")
+
+
+def test_from_python_as_from_the_command_line(model, others):  # noqa: F811
+    for arguments, sentence in (
+        ({"voting": "loudest", "voters": others}, "voting 'loudest': allowed: confidences, emissions"),
+        ({"voting": "emissions"}, "voting 'emissions': one model does not vote"),
+        ({"voters": str(others[0])}, "a list of model folders is needed"),
+    ):
+        with pytest.raises(GlyphoneError, match=sentence):
+            Recogniser.load(model, "cpu", **arguments)
 
 
 def test_a_model_votes_once(model, sounds, others, tmp_path):  # noqa: F811

@@ -9,6 +9,7 @@ from common.decoding import Hypothesis, readable
 from common.decoding.decoder import Decoder
 from common.emissions import emissions
 from common.network import Network
+from common.wording import plural
 
 # Of the characters that the model itself hears; a round behind which fewer are heard has unlearnt more than it learnt.
 LEAST_HEARD = 0.5
@@ -39,5 +40,6 @@ def collapsed(heard: Heard, first: Heard) -> str:
     if len(heard.hypotheses) < len(heard.emitted):
         return "the network emits no numbers"
     if heard.num_characters < LEAST_HEARD * first.num_characters:
-        return f"{heard.num_characters} characters are heard where it was {first.num_characters} at first"
+        now = plural(heard.num_characters, "character is", "characters are")
+        return f"{now} heard where it was {first.num_characters} at first"
     return ""

@@ -9,6 +9,7 @@ from typing import Any
 from common.edits import Counts, count_characters, count_words
 from common.errors import GlyphoneError
 from common.files import read_json, read_jsonl
+from common.wording import out_of, plural
 
 HYPOTHESES = "hypotheses.jsonl"
 MAX_NAMED = 3  # ids in a message
@@ -168,8 +169,8 @@ def _check_metrics(run: Run, file: Path) -> None:
         total = sum((count(row.reference, row.hypothesis) for row in run.rows.values()), Counts())
         if said != (total.errors, total.reference):
             raise GlyphoneError(
-                f"{file}: {total.errors} errors in {total.reference} {unit}, but metrics.json beside it says "
-                f"{said[0]} in {said[1]}; run stage evaluate again"
+                f"{file}: {plural(total.errors, 'error')} in {plural(total.reference, unit[:-1])}, but metrics.json "
+                f"beside it says {said[0]} in {said[1]}; run stage evaluate again"
             )
 
 
@@ -186,6 +187,6 @@ def _check_same(key: str, different: Sequence[str], first: Run, second: Run) -> 
     if different:
         ours, theirs = (getattr(run.rows[different[0]], key) for run in (first, second))
         raise GlyphoneError(
-            f"not the same {key}s: {len(different)} of {len(first.rows)} samples differ, the first is {different[0]}: "
-            f"{ours!r} in {first.name}, {theirs!r} in {second.name}"
+            f"not the same {key}s: {out_of(len(different), len(first.rows), 'sample', 'differ')}, the first is "
+            f"{different[0]}: {ours!r} in {first.name}, {theirs!r} in {second.name}"
         )

@@ -92,6 +92,12 @@ def weights_of(settings: DecodingSettings) -> Weights:
     )
 
 
+def was_rescored(folder: str | Path, chosen: DecodingSettings) -> bool:
+    """Whether stage tune was asked for a rescoring, which it may have found not to help."""
+    path = Path(folder) / LANGUAGE_FOLDER / CHOSEN
+    return chosen.rescoring is not None or (path.is_file() and "rescoring_tried" in read_json(path))
+
+
 def chosen_settings(folder: str | Path, default: DecodingSettings | None = None) -> DecodingSettings:
     """The settings that stage tune chose for a bundle; the default (greedy) where it has none.
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from common.report.axes import BOTTOM, HEIGHT, TOP, WIDTH, Plane, draw_axes, log_ticks, number, tag, ticks
 from common.report.wording import short
+from common.wording import plural
 
 MAX_MARKERS = 40  # a curve with more points is drawn as a line alone
 BAR_WIDTH, BAR_HEIGHT = 240, 26  # view box of an interval bar
@@ -168,7 +169,8 @@ def histogram(title: str, bars: Sequence[Bar], x_label: str, y_label: str) -> Ma
         )
     total = sum(bar.count for bar in bars)
     return _figure(
-        f"{title}: {total:g} in {len(bars)} bins from {short(x_low)} to {short(x_high)}", Markup("").join(parts)
+        f"{title}: {total:g} in {plural(len(bars), 'bin')} from {short(x_low)} to {short(x_high)}",
+        Markup("").join(parts),
     )
 
 

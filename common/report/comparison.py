@@ -160,19 +160,26 @@ def _row(measure: Measure, limit: float) -> Compared:
 
 
 def p_text(p_value: float) -> str:
-    """Two significant digits, and at most four behind the point: ``0.57``, ``0.0021``, ``0.0002``."""
+    """Two significant digits, and at most four behind the point: ``0.57``, ``0.0021``, ``< 0.0001``."""
     if p_value < 1e-4:
         return "< 0.0001"
     return f"{p_value:.{min(4, max(2, 1 - math.floor(math.log10(p_value))))}f}"
+
+
+def _p_is(p_value: float) -> str:
+    """``p = 0.57``, ``p < 0.0001``."""
+    text = p_text(p_value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _remarks(comparison: Comparison) -> list[str]:
     whole = next(each for each in comparison.measures if each.unit == "samples")
     remarks = [
         "Differences are B less A, in points of percent: below 0, B is better. Intervals and p-values are of a paired "
-        f"bootstrap over {comparison.drawn_over}, {count(comparison.bootstrap_samples)} draws (Bisani and Ney 2004).",
+        f"bootstrap over {comparison.drawn_over}, {plural(comparison.bootstrap_samples, 'draw')} (Bisani and Ney "
+        "2004).",
         f"Of whole samples {count(whole.better)} became right and {count(whole.worse)} wrong: McNemar's test, which "
-        f"takes samples as independent (Gillick and Cox 1989), p = {p_text(whole.pairs_p_value)}.",
+        f"takes samples as independent (Gillick and Cox 1989), {_p_is(whole.pairs_p_value)}.",
         f"{count(len(comparison.changed))} of {plural(comparison.num_samples, 'sample')} changed: "
         + ", ".join(f"{count(len(comparison.with_change(change)))} {name}" for change, name in CHANGE_NAMES.items())
         + " (judged by characters, where these tie by words).",

@@ -117,7 +117,7 @@ def _remarks(metrics: dict[str, Any], num_unread: int) -> list[str]:
     drawn_over = metrics["interval"]["drawn_over"]
     remarks = [
         "Rates are pooled: the errors of all samples over the units of all references. Intervals are drawn by a "
-        f"bootstrap over {drawn_over}, {count(metrics['interval']['bootstrap_samples'])} times.",
+        f"bootstrap over {drawn_over}, {plural(metrics['interval']['bootstrap_samples'], 'time')}.",
         *caution(metrics[drawn_over], drawn_over),
         *without_interval(metrics),
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
@@ -11,12 +11,14 @@ from common.report.content import Figure, Subset, SubsetTable
 from common.report.wording import decimals_of, percent, short
 from common.wording import count, listed, plural
 
-MAX_GROUPS = 20  # rows of the table of groups; beyond, the ten highest and the ten lowest
+MAX_GROUPS = 20  # rows of the tables of groups and conditions; beyond, the ten highest and the ten lowest
+_ENDS = f"the {MAX_GROUPS // 2} highest and the {MAX_GROUPS // 2} lowest"
 ERROR_LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # right ends of the lines that intervals are drawn on
 
 ADAPTED = "adapted to each group, without its texts"
 
 Metrics = Mapping[str, Any]
+Row = TypeVar("Row")
 
 
 def headline(metrics: Metrics) -> list[Figure]:
@@ -137,25 +139,41 @@ def _by_transcript(parts: Metrics, bar_index: int) -> SubsetTable | None:
 
 def _by_condition(parts: Metrics, bar_index: int) -> SubsetTable | None:
     """Conditions are what stands before the slash where groups are called ``condition/…``."""
-    return _table("By condition", "Groups of one kind together.", sorted(parts.items()), bar_index)
+    rows, remark = conditions_shown(parts, ("words", "characters")[bar_index])
+    return _table("By condition", f"Groups of one kind together.{remark}", rows, bar_index)
+
+
+def conditions_shown(parts: Metrics, kind: str) -> tuple[list[tuple[str, Metrics]], str]:
+    """Conditions by name; of very many the ends by errors in ``kind``, and a sentence that says so."""
+    rows = sorted(parts.items())
+    if len(rows) <= MAX_GROUPS:
+        return rows, ""
+    rows.sort(key=lambda row: (_badness(row[1], kind), row[0]))
+    return _ends(rows), f" Of {count(len(rows))} kinds, {_ENDS}."
 
 
 def _by_group(metrics: Metrics, bar_index: int) -> SubsetTable | None:
     kind = ("words", "characters")[bar_index]
 
-    def badness(row: Metrics) -> tuple[float, str]:
-        rate, errors = row[kind]["rate"], row[kind]["errors"]
-        return (-((float("inf") if errors else 0.0) if rate is None else rate), row["group"])
-
-    rows = sorted(metrics["by_group"], key=badness)
+    rows = sorted(metrics["by_group"], key=lambda row: (_badness(row, kind), row["group"]))
     sentence = "Speakers, writers, volumes or pictures."
     if len(rows) < metrics["groups"]:
         sentence += f" Of {count(metrics['groups'])} groups, these are among the {len(rows)} with the most errors."
         rows = rows[:MAX_GROUPS]
     elif len(rows) > MAX_GROUPS:
-        sentence += f" Of {count(len(rows))} groups, the {MAX_GROUPS // 2} highest and the {MAX_GROUPS // 2} lowest."
-        rows = rows[: MAX_GROUPS // 2] + rows[-MAX_GROUPS // 2 :]
+        sentence += f" Of {count(len(rows))} groups, {_ENDS}."
+        rows = _ends(rows)
     return _table("By group", sentence, [(row["group"], row) for row in rows], bar_index)
+
+
+def _badness(row: Metrics, kind: str) -> float:
+    """To sort by, the worst first: errors where there was nothing to be said are the worst of all."""
+    rate, errors = row[kind]["rate"], row[kind]["errors"]
+    return -((float("inf") if errors else 0.0) if rate is None else rate)
+
+
+def _ends(rows: list[Row]) -> list[Row]:
+    return rows[: MAX_GROUPS // 2] + rows[-MAX_GROUPS // 2 :]
 
 
 def _by_length(rows: Sequence[Metrics], unit: str, bar_index: int) -> SubsetTable | None:

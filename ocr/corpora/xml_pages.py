@@ -9,6 +9,7 @@ from common.corpus_files import and_links, files_below, is_hidden, linked_folder
 from common.errors import GlyphoneError, SampleError
 from common.grouping import checked_pattern, group_of
 from common.samples import Rejection, Sample
+from common.wording import plural
 from ocr import xml
 from ocr.corpora.line_pairs import VERSIONS
 from ocr.page_size import Size
@@ -69,7 +70,7 @@ def read_pages(
         named.add(picture)
         yield from lines
     if not named:
-        others = f"; {len(refused) - 1} others cannot be read either" if len(refused) > 1 else ""
+        others = f"; {plural(len(refused) - 1, 'other')} cannot be read either" if len(refused) > 1 else ""
         raise GlyphoneError(refused[0].sentence + others)
     yield from refused
     yield from _unnamed(settings, root, named, [each.id for each in refused])
