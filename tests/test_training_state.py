@@ -105,7 +105,10 @@ def test_a_damaged_state_is_one_line(tmp_path_factory: pytest.TempPathFactory, d
     folder = tmp_path_factory.mktemp("state")
     checkpoint.save(folder, {"weights": torch.zeros(50), "progress": {"epoch": 1}})
     whole = (folder / checkpoint.FILE_NAME).read_bytes()
-    (folder / checkpoint.FILE_NAME).write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    place = data.draw(st.integers(0, len(whole) - 1))
+    flipped = bytes([whole[place] ^ 1 << data.draw(st.integers(0, 7))])
+    damaged = data.draw(st.sampled_from([whole[:place], whole[:place] + flipped + whole[place + 1 :]]))
+    (folder / checkpoint.FILE_NAME).write_bytes(damaged)
     with pytest.raises(GlyphoneError, match=r"checkpoint.pt: damaged; delete it"):
         checkpoint.load(folder)
 
