@@ -3,13 +3,15 @@
 import hashlib
 import io
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import torch
 
 from common.errors import GlyphoneError
-from common.files import atomic, to_json
+from common.files import atomic, read_json, to_json
+from common.shapes import checked
 
+T = TypeVar("T")
 FILE_NAME = "checkpoint.pt"
 
 
@@ -64,3 +66,17 @@ def load(folder: Path) -> dict[str, Any] | None:
     if hashlib.sha256(data[:-size]).digest() != data[-size:]:
         raise GlyphoneError(f"{path}: damaged; delete it, and the training begins anew")
     return torch.load(io.BytesIO(data[:-size]), map_location="cpu", weights_only=True)
+
+
+def beside(path: Path, kind: type[T]) -> T | None:
+    """What the same training found out before and wrote beside its checkpoint, or None.
+
+    Raises:
+        GlyphoneError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return checked(kind, read_json(path), path)
+    except GlyphoneError as error:
+        raise GlyphoneError(f"{error}; delete it, and it is found out anew") from None
