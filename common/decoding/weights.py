@@ -8,6 +8,8 @@ from common.decoding.knowledge import CHARACTERS, NOTHING, WORDS
 from common.errors import GlyphoneError
 from common.language.ngrams import Ngrams
 
+# Of alpha and beta: sums of scores stay finite; beyond the range of floats every text would be as bad as the empty one.
+MOST_WEIGHT = 1e6
 UNITS = {"word": WORDS, "char": CHARACTERS, "none": NOTHING}
 
 
@@ -64,6 +66,9 @@ def check_weights(weights: Weights) -> None:
         raise FusionError(f"margin is {weights.margin}; more than 0 is needed")
     if weights.alpha < 0:
         raise FusionError(f"alpha is {weights.alpha}; at least 0 is needed")
+    for name in ("alpha", "beta"):
+        if abs(value := getattr(weights, name)) > MOST_WEIGHT:
+            raise FusionError(f"{name} is {value}; at most {MOST_WEIGHT:g} either way is needed")
     for word, bonus in weights.hotwords.items():
         if not word or word.split() != [word] or not math.isfinite(bonus):
             raise FusionError(f"hotword {word!r} with {bonus}: one word without blanks and a finite number are needed")
