@@ -10,8 +10,8 @@ import numpy as np
 
 from common.decoding.chosen_search import AcousticSearch, Model, Search, language_model
 from common.decoding.cutoffs import cut
+from common.decoding.settings import MOST_WEIGHT
 from common.decoding.shared_alignment import starts
-from common.decoding.weights import MOST_WEIGHT
 
 # More than any search profits from, and still some memory.
 MOST_BEAMS = 1_000_000

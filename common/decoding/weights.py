@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from common.decoding.knowledge import CHARACTERS, NOTHING, WORDS
+from common.decoding.settings import MOST_WEIGHT
 from common.errors import GlyphoneError
 from common.language.ngrams import Ngrams
 
-# Of alpha and beta: sums of scores stay finite; beyond the range of floats every text would be as bad as the empty one.
-MOST_WEIGHT = 1e6
 UNITS = {"word": WORDS, "char": CHARACTERS, "none": NOTHING}
 
 

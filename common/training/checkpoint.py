@@ -48,7 +48,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     """The digest of what torch writes stands behind it: torch itself reads changed weights without a word."""
     with atomic(folder / FILE_NAME) as file:
         digesting = _Digesting(file)
-        torch.save(state, digesting)
+        torch.save(state, digesting)  # type: ignore[arg-type]  # it writes and flushes, nothing else
         file.write(digesting.digest.digest())
 
 
