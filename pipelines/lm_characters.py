@@ -19,7 +19,12 @@ from common.training.checkpoint import digest_files, fingerprint
 STATE = Path(".state") / "language"
 KEPT_STATES = 2
 ROOT = Path(__file__).parent.parent
-CODE = ("common/language/character_*.py", "common/recurrent/*.py", "common/modality.py")
+CODE = (
+    "common/language/character_*.py",
+    "common/recurrent/*.py",
+    "common/training/checkpoint.py",
+    "common/modality.py",
+)
 # What the model is held against, where n-grams of characters are not learned anyway.
 ORDER = 6
 # More would take gigabytes for a figure that only compares.

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from common.network_settings import NetworkSettings
 from common.recurrent import equations, scan
+from common.recurrent.between import Between
 from common.recurrent.cells import NUM_GATES, cell, input_part, input_weights, recurrent_matrix, recurrent_part
 from common.recurrent.encoder import encoder
 from common.recurrent.layers import DEFAULT_OPTIONS, LayerOptions, RecurrentLayer
@@ -181,11 +182,12 @@ def test_streamed_parts_are_the_whole(kind):
     torch.manual_seed(0)
     stack = RecurrentStack(kind, 3, 4, 2, bidirectional=False, residual=True).double().eval()
     x = torch.randn(2, 9, 3, dtype=torch.float64)
+    between = Between((1,), torch.tanh)  # of a self-conditioned network
     with torch.inference_mode():
-        whole = stack(x, torch.tensor([9, 9]))
+        whole = stack(x, torch.tensor([9, 9]), between)
         states, parts = None, []
         for part in x.split([4, 1, 3, 1], dim=1):
-            out, states = stack.stream(part, torch.full((2,), part.shape[1]), states)
+            out, states = stack.stream(part, torch.full((2,), part.shape[1]), states, between)
             parts.append(out)
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=0, atol=1e-12)
 

@@ -140,6 +140,11 @@ def test_meant_difference_labels_may_be_long_and_stand_anywhere():
         ({"blank_id": -1}, "blank_id is -1"),
         ({"alpha": "much"}, "alpha is 'much'; a finite number"),
         ({"beta": math.inf}, "beta is inf"),
+        # Without a language model they say nothing; wrong they are all the same.
+        ({"alpha": -1}, r"alpha is -1\.0; at least 0"),
+        ({"alpha": 1e308}, r"alpha is 1e\+308; at least 0 and at most 1e\+06"),
+        ({"beta": -1e308}, r"beta is -1e\+308; at least -1e\+06"),
+        ({"beam_width": 10**12}, "beam_width is 1000000000000; a whole number from 1 to 1000000"),
         ({"model_path": "lm.arpa"}, "model_path 'lm.arpa'"),
     ],
 )
@@ -241,6 +246,8 @@ def test_questions_about_a_language_model_without_one():
     decoder.reset_params(0.5, 1.5)
     with pytest.raises(ValueError, match="alpha is nan"):
         decoder.reset_params(math.nan, 0.0)
+    with pytest.raises(ValueError, match="alpha is -1"):
+        decoder.reset_params(-1.0, 0.0)
 
 
 def test_empty_batches_and_samples():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from common.decoding import beam
 from common.decoding.fusion import FusedSearch, FusionError, Weights, unit_of
+from common.decoding.weights import check_weights
 from common.language.kneser_ney import train
 from common.language.text import SPACE_TOKEN
 
@@ -248,3 +249,10 @@ def test_what_does_not_go_together_is_refused(labels, unit, weights, message):
 def test_unit_of_a_model():
     assert unit_of(MODELS["char"]) == "char"
     assert unit_of(MODELS["word"]) == "word"
+
+
+@pytest.mark.parametrize("weights", [{"alpha": 1e308}, {"beta": 1e308}, {"beta": -1e308}])
+def test_weights_beyond_all_scores_are_refused(weights):
+    """Sums of scores overflowed, and texts were empty."""
+    with pytest.raises(FusionError, match=r"(alpha|beta) is -?1e\+308; at most 1e\+06 either way"):
+        check_weights(Weights(**weights))

@@ -95,3 +95,9 @@ def test_states_and_ends_that_are_none(states, ends, message):
     given_states = {"state": DecoderState(decoder), "[state]": [DecoderState(decoder)], "[None]": [None]}[states]
     with pytest.raises(ValueError, match=message):
         decoder.decode(np.full((1, 5, 3), 1 / 3), given_states, ends)
+
+
+@pytest.mark.parametrize("decoder", [None, CTCBeamDecoder(["_", "a"])])
+def test_a_state_is_of_an_online_decoder(decoder):
+    with pytest.raises(ValueError, match=r"decoder is .*; the OnlineCTCBeamDecoder that the stream is for is needed"):
+        DecoderState(decoder)

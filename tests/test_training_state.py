@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from common.errors import GlyphoneError, SettingsError
 from common.files import read_json
 from common.store import Store
-from common.training import checkpoint
+from common.training import checkpoint, loop
 from common.training.processes import ALONE, is_first, join
+from common.training.settings import TrainingSettings
 from common.training.stream_settings import StreamSettings
 from pipelines import settings
 from pipelines.extract import extract
@@ -25,6 +26,7 @@ from pipelines.train import train_modality
 from pipelines.training_data import CODE, KEPT_STATES, ROOT, state_folder
 from tests import stream_world
 from tests.test_pretraining import NETWORK, TRAINING, workspace, write  # noqa: F401  (a fixture)
+from tests.test_training import FAST, run
 
 
 def test_a_state_hangs_on_the_code_of_labels_and_of_the_best_epoch() -> None:
@@ -105,9 +107,34 @@ def test_a_damaged_state_is_one_line(tmp_path_factory: pytest.TempPathFactory, d
     folder = tmp_path_factory.mktemp("state")
     checkpoint.save(folder, {"weights": torch.zeros(50), "progress": {"epoch": 1}})
     whole = (folder / checkpoint.FILE_NAME).read_bytes()
-    (folder / checkpoint.FILE_NAME).write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    place = data.draw(st.integers(0, len(whole) - 1))
+    flipped = bytes([whole[place] ^ 1 << data.draw(st.integers(0, 7))])
+    damaged = data.draw(st.sampled_from([whole[:place], whole[:place] + flipped + whole[place + 1 :]]))
+    (folder / checkpoint.FILE_NAME).write_bytes(damaged)
     with pytest.raises(GlyphoneError, match=r"checkpoint.pt: damaged; delete it"):
         checkpoint.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        ("memory.json", '"kept"', '"kepp"', r"memory\.json: plan\.kepp: 96\.0: unknown key; delete it"),
+        ("memory.json", '"key"', '"kex"', r"memory\.json: .*; delete it"),
+        ("threads.json", '"number"', '"numbes"', r"threads\.json: .*; delete it"),
+        ("threads.json", '"number": ', '"number": -', r"threads\.json: number: -\d: .*; delete it"),
+        ("threads.json", "{", "[", r"threads\.json: not JSON: .*; delete it"),
+    ],
+)
+def test_damage_beside_a_checkpoint_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str, sentence: str
+) -> None:
+    monkeypatch.setattr(loop, "usable_cores", lambda: 2)
+    open_ = TrainingSettings(**{**FAST.model_dump(), "epochs": 1, "num_threads": 0})
+    run(tmp_path, open_)
+    text = (tmp_path / file).read_text("utf-8")
+    (tmp_path / file).write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(GlyphoneError, match=sentence):
+        run(tmp_path, open_)
 
 
 def test_infinite_settings_are_refused(workspace: Path) -> None:  # noqa: F811

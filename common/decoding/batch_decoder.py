@@ -10,7 +10,11 @@ import numpy as np
 
 from common.decoding.chosen_search import AcousticSearch, Model, Search, language_model
 from common.decoding.cutoffs import cut
+from common.decoding.settings import MOST_WEIGHT
 from common.decoding.shared_alignment import starts
+
+# More than any search profits from, and still some memory.
+MOST_BEAMS = 1_000_000
 
 
 class Found(NamedTuple):
@@ -54,7 +58,7 @@ class CTCBeamDecoder:
         Args:
             labels: V strings of any length; what stands at the blank's place does not matter.
             model_path: an ARPA file of word or character n-grams, plain or gzip; none: no language model.
-            alpha: weight of ln P of the language model, at least 0.
+            alpha: weight of ln P of the language model, at least 0; of it and of beta at most a million either way.
             beta: added for each word, or each character with character n-grams.
             cutoff_top_n: only so many labels a slice are looked at, the most probable ones.
             cutoff_prob: of these only so many, best first, that their probabilities sum up to it.
@@ -73,7 +77,7 @@ class CTCBeamDecoder:
             raise ValueError("labels: none are given")
         self._blank = _integer("blank_id", blank_id, 0, len(self._labels) - 1)
         self._top_n = _integer("cutoff_top_n", cutoff_top_n, 1)
-        self._beam_width = _integer("beam_width", beam_width, 1)
+        self._beam_width = _integer("beam_width", beam_width, 1, MOST_BEAMS)
         self._num_threads = _integer("num_processes", num_processes, 1)
         self._mass = _number("cutoff_prob", cutoff_prob)
         if not 0 < self._mass <= 1:
@@ -81,7 +85,7 @@ class CTCBeamDecoder:
         self._log_probs_input = bool(log_probs_input)
         others = [column for column in range(len(self._labels)) if column != self._blank]
         self._columns = np.array([self._blank, *others])
-        alpha, beta = _number("alpha", alpha), _number("beta", beta)
+        alpha, beta = _weights(alpha, beta)
         self._model: Model | None = None
         if model_path is not None:
             self._model = language_model([self._labels[column] for column in others], model_path, alpha, beta)
@@ -122,7 +126,7 @@ class CTCBeamDecoder:
 
     def reset_params(self, alpha: float, beta: float) -> None:
         """Set the weights of the language model. Raises ValueError where alpha or beta is not allowed."""
-        alpha, beta = _number("alpha", alpha), _number("beta", beta)
+        alpha, beta = _weights(alpha, beta)
         if self._model is not None:
             self._model.set_weights(alpha, beta)
 
@@ -209,6 +213,16 @@ def _integer(name: str, value: Any, lowest: int, highest: int | None = None) -> 
     if number < lowest or (highest is not None and number > highest):
         raise ValueError(f"{name} is {number}; {bounds}")
     return number
+
+
+def _weights(alpha: Any, beta: Any) -> tuple[float, float]:
+    """Refused without a language model too, where they would say nothing."""
+    alpha, beta = _number("alpha", alpha), _number("beta", beta)
+    if not 0 <= alpha <= MOST_WEIGHT:
+        raise ValueError(f"alpha is {alpha}; at least 0 and at most {MOST_WEIGHT:g} is needed")
+    if abs(beta) > MOST_WEIGHT:
+        raise ValueError(f"beta is {beta}; at least {-MOST_WEIGHT:g} and at most {MOST_WEIGHT:g} is needed")
+    return alpha, beta
 
 
 def _number(name: str, value: Any) -> float:

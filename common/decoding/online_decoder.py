@@ -17,6 +17,8 @@ class DecoderState:
     """
 
     def __init__(self, decoder: "OnlineCTCBeamDecoder") -> None:
+        if not isinstance(decoder, OnlineCTCBeamDecoder):
+            raise ValueError(f"decoder is {decoder!r}; the OnlineCTCBeamDecoder that the stream is for is needed")
         self.search = decoder.search
         self.beam = self.search.begin(decoder.beam_width)
         self.log_probs = np.zeros((0, decoder.num_labels), np.float32)

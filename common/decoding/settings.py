@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # More take memory that few machines have.
 MOST_PREFIXES = 10_000
+# Of alpha and beta: sums of scores stay finite; beyond the range of floats every text would be as bad as the empty one.
+MOST_WEIGHT = 1e6
 
 
 class RescoringSettings(BaseModel):

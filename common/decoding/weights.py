@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from common.decoding.knowledge import CHARACTERS, NOTHING, WORDS
+from common.decoding.settings import MOST_WEIGHT
 from common.errors import GlyphoneError
 from common.language.ngrams import Ngrams
 
@@ -64,6 +65,9 @@ def check_weights(weights: Weights) -> None:
         raise FusionError(f"margin is {weights.margin}; more than 0 is needed")
     if weights.alpha < 0:
         raise FusionError(f"alpha is {weights.alpha}; at least 0 is needed")
+    for name in ("alpha", "beta"):
+        if abs(value := getattr(weights, name)) > MOST_WEIGHT:
+            raise FusionError(f"{name} is {value}; at most {MOST_WEIGHT:g} either way is needed")
     for word, bonus in weights.hotwords.items():
         if not word or word.split() != [word] or not math.isfinite(bonus):
             raise FusionError(f"hotword {word!r} with {bonus}: one word without blanks and a finite number are needed")

@@ -60,14 +60,16 @@ class RecurrentStack(nn.Module):
             x = between(number, self._add(x, y), self._last)
         return self._last(x)
 
-    def stream(self, x: Tensor, lengths: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
+    def stream(
+        self, x: Tensor, lengths: Tensor, states: list[State] | None = None, between: Between = NOTHING
+    ) -> tuple[Tensor, list[State]]:
         """The next part of sequences: x [B, T, F] → [B, T, H], and a state a layer; see ``RecurrentLayer.stream``."""
         after = []
-        for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=False)):
+        for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=False), 1):
             assert isinstance(layer, RecurrentLayer)
             inner = locked_dropout(norm(x), self.dropout, self.training)
-            y, state = layer.stream(inner, lengths, None if states is None else states[number])
-            x = self._add(x, y)
+            y, state = layer.stream(inner, lengths, None if states is None else states[number - 1])
+            x = between(number, self._add(x, y), self._last)
             after.append(state)
         return self._last(x), after
 

@@ -20,8 +20,10 @@ import torch
 from scipy.optimize import nnls
 
 from common.errors import GlyphoneError
-from common.files import read_json, write_json
+from common.files import write_json
 from common.network import Network
+from common.shapes import known_keys
+from common.training import checkpoint
 from common.training.batches import Batch
 from common.training.footprint import GIB, free_bytes, give_back, peak_of, processes_here, taken_bytes
 
@@ -34,6 +36,7 @@ PIECES = ((0.0, 0.5), (0.0, 1.0), (0.25, 1.0), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0
 FILE_NAME = "memory.json"
 
 
+@known_keys
 @dataclass(frozen=True)
 class MemoryPlan:
     """How much of a batch is computed at once.
@@ -82,6 +85,13 @@ class MemoryPlan:
         )
 
 
+@known_keys
+@dataclass(frozen=True)
+class _Saved:
+    key: dict[str, Any]
+    plan: MemoryPlan
+
+
 def plan_memory(
     network: Network,
     shapes: Sequence[tuple[int, int]],
@@ -104,12 +114,9 @@ def plan_memory(
     """
     device = next(network.parameters()).device
     path = state / FILE_NAME
-    saved = read_json(path) if path.is_file() else {}
-    if saved.get("key") == key:
-        kept: dict[str, Any] = {
-            name: tuple(each) if isinstance(each, list) else each for name, each in saved["plan"].items()
-        }
-        plan = MemoryPlan(**kept)
+    saved = checkpoint.beside(path, _Saved)
+    if saved is not None and saved.key == key:
+        plan = saved.plan
         free = _allowed(network, device, memory_gib)
         # Some less is no reason to cut otherwise: what is usable was not all that is free.
         if free >= USABLE * min(plan.allowed, plan.largest[2]):
@@ -120,7 +127,7 @@ def plan_memory(
             file=sys.stderr,
         )
     plan = _measured(network, shapes, largest, run, MemoryPlan(part_slices, _allowed(network, device, memory_gib)))
-    write_json(path, {"key": key, "plan": asdict(plan)})
+    write_json(path, asdict(_Saved(key, plan)))
     return plan
 
 

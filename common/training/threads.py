@@ -6,13 +6,16 @@ On a shared machine, where a thread may be kept off its core, two threads can ta
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
-from common.files import read_json, write_json
+from common.files import write_json
+from common.shapes import known_keys
+from common.training import checkpoint
 
 # Timed runs of a batch for each number of threads, after one that warms up.
 NUM_RUNS = 3
@@ -36,6 +39,14 @@ class Threads:
         return f"threads: {self.number}, the fastest of those tried (a batch takes with {tried})"
 
 
+@known_keys
+@dataclass(frozen=True)
+class _Saved:
+    key: dict[str, Any]
+    number: Annotated[int, Field(ge=1, le=1024)]
+    seconds: dict[int, float]
+
+
 def choose_threads(most: int, run: Callable[[], None], *, state: Path, key: dict[str, Any]) -> Threads:
     """The number of threads that ``run`` is fastest with: 1, 2, 4 … ``most``, as long as each is faster than the last.
 
@@ -48,11 +59,11 @@ def choose_threads(most: int, run: Callable[[], None], *, state: Path, key: dict
         key: what the choice hangs on; another key tries again.
     """
     path = state / FILE_NAME
-    saved = read_json(path) if path.is_file() else {}
-    if saved.get("key") == key:
-        return Threads(saved["number"], {int(number): seconds for number, seconds in saved["seconds"].items()})
+    saved = checkpoint.beside(path, _Saved)
+    if saved is not None and saved.key == key:
+        return Threads(saved.number, saved.seconds)
     chosen = _tried(most, run)
-    write_json(path, {"key": key, "number": chosen.number, "seconds": chosen.seconds})
+    write_json(path, asdict(_Saved(key, chosen.number, chosen.seconds)))
     return chosen
 
 
