@@ -1,8 +1,8 @@
 """Settings of training."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from common.training.stream_settings import StreamSettings
 
@@ -81,6 +81,15 @@ class TrainingSettings(BaseModel):
                 "estimates, by which no pair can be chosen; allowed: one of the two"
             )
         return value
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.final_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"final_learning_rate {self.final_learning_rate:g} is above learning_rate {self.learning_rate:g}, "
+                "from which the cosine falls to it; allowed: at most as much"
+            )
+        return self
 
     @property
     def num_views(self) -> int:
