@@ -48,7 +48,7 @@ def inspect(sample: Sample, name: str, roots: Mapping[str, Path]) -> Inspection:
         check_inside(sample, roots[sample.corpus])
         signal = front.load(sample, roots[sample.corpus])
         length = front.length(signal) / front.height(signal)
-        return Inspection(front.digest(signal), length, tuple(front.inspect(signal)))
+        return Inspection(front.digest(signal), length, tuple(front.inspect(signal, sample.text)))
     except SampleError as error:
         return Inspection(rejection=(error.code, without_root(str(error), roots[sample.corpus], sample.corpus)))
 

@@ -272,8 +272,8 @@ def test_paths_that_climb_out_are_rejected(tmp_path):
         assert caught.value.code == "outside_corpus"
 
 
-def codes(image):
-    return {code for code, _ in MODALITY.inspect(image)}
+def codes(image, text="some words"):
+    return {code for code, _ in MODALITY.inspect(image, text)}
 
 
 def test_inspect():
@@ -284,6 +284,28 @@ def test_inspect():
     assert codes((fine // 16 + 100).astype(np.uint8)) == {"low_contrast"}
     assert codes(fine[:5]) == {"tiny"} and "tiny" in codes(fine[:1, :1])
     assert codes(fine.T) == {"rotated"}
+
+
+@pytest.mark.parametrize(
+    ("size", "text", "expected"),
+    [
+        ((8, 30), "-", set()),  # a dash is low, an I narrow, and both are large
+        ((30, 8), "I", set()),
+        ((90, 9), "I", set()),
+        ((8, 8), ".", {"tiny"}),
+        ((8, 30), "ab", {"tiny"}),
+        ((30, 19), "15", set()),  # of real words: upright ones of two letters …
+        ((64, 37), "of", set()),
+        ((53, 34), "BAR", {"rotated"}),  # … and letters one below the other
+        ((96, 61), "VEGETARIAN", {"rotated"}),  # what slices.rotate_tall turns
+        ((96, 65), "VEGETARIAN", set()),  # and what it does not
+        ((60, 25), "12", {"rotated"}),
+    ],
+)
+def test_what_a_text_explains_is_not_found(size, text, expected):
+    """Height and width of a picture against what stands in it."""
+    image = np.random.default_rng(0).integers(0, 256, size).astype(np.uint8)
+    assert codes(image, text) == expected
 
 
 def test_preview_digest_length():
