@@ -192,6 +192,17 @@ def test_mistakes_are_one_line_and_leave_params_alone(workspace: Path, arguments
     assert Path("params.yaml").read_bytes() == before
 
 
+def test_a_run_to_compare_with_is_looked_for_before_any_work(workspace: Path) -> None:
+    Path("recipes/mine.yaml").write_text("toy: {report: {compare_with: before}}", "utf-8")
+    with pytest.raises(GlyphoneError, match=r"^toy.report.compare_with: before: no such file or folder$"):
+        main(["mine"])
+    assert not Path("params.yaml").exists()
+    Path("before").mkdir()
+    row = {"id": "a", "reference": "x", "hypothesis": "x"}
+    Path("before/hypotheses.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    main(["mine"])
+
+
 def test_outside_of_the_checkout_there_are_no_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GlyphoneError, match=r"^recipes: no recipes there; call it from the folder of the checkout$"):
