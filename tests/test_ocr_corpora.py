@@ -218,6 +218,20 @@ def test_line_pairs(tmp_path):
         listed("line_pairs", tmp_path / "empty")
 
 
+def test_line_pairs_in_a_format_that_is_not_read(tmp_path):
+    """They were called missing, by a name that nobody had given them."""
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.gt.txt").write_text("x")
+    for name in ("a.HEIC", "b.pdf", "b.nrm.png"):
+        Image.new("L", (9, 9)).save(tmp_path / name, format="PNG")
+    (tmp_path / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    samples = listed("line_pairs", tmp_path)
+    assert [each.path for each in samples] == ["a.HEIC", "b.nrm.png", "c.png"]
+    with pytest.raises(SampleError, match=r"a\.HEIC: not an image in one of PNG") as told:
+        MODALITY.load(samples[0], tmp_path)
+    assert told.value.code == "unreadable"
+
+
 def test_line_pairs_with_plain_names(tmp_path):
     """name.txt is a transcript only where no name.gt.txt is: beside these it is what a program read."""
     for name in ("0001", "0002"):
