@@ -223,6 +223,15 @@ def test_missing_folder_says_where_it_looked(workspace: Path, monkeypatch: pytes
         main(["mine"])
 
 
+def test_a_corpus_that_was_moved_is_one_short_line(workspace: Path, tmp_path: Path) -> None:
+    """The data variable, which says where relative roots lie, was advised of an absolute one."""
+    write_corpus(tmp_path / "before", rows(3, 1))
+    main(["mine", "--root", str(tmp_path / "before")])
+    (tmp_path / "before").rename(tmp_path / "after")
+    with pytest.raises(GlyphoneError, match=r"^toy\.corpora\.0\.root: no folder '.*before'; set it$"):
+        main(["--refresh"])
+
+
 def test_mistakes_of_all_modalities_come_at_once_and_before_folders_are_looked_for(workspace: Path) -> None:
     MODULES["other"] = MODULES["toy"]
     Path("recipes/mine.yaml").write_text(
