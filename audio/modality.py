@@ -54,8 +54,8 @@ def preview(sound: Sound) -> tuple[str, bytes]:
     return "audio/flac", file.getvalue()
 
 
-def inspect(sound: Sound) -> Iterator[tuple[str, str]]:
-    """What a person should know of a recording: pairs of a finding's code and a sentence."""
+def inspect(sound: Sound, text: str) -> Iterator[tuple[str, str]]:
+    """What a person should know of a recording, whatever is said: pairs of a finding's code and a sentence."""
     waveform = sound.waveform
     peak = float(np.abs(waveform).max())
     mean = float(waveform.mean(dtype=np.float64))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from common.doctor_signals import collect, examine_lengths, plausible
+from common.doctor_signals import collect, examine_lengths
 from common.doctor_splits import examine_contents, examine_groups, examine_transcripts
 from common.doctor_texts import examine_characters, examine_direction, examine_raw_texts
 from common.findings import Finding, read_findings, sort_findings, write_findings
@@ -58,7 +58,7 @@ def examine(
         signals: sample id → ``modality.inspect`` of its signal.
         direction: of lines in pictures as the settings say, ltr or rtl; empty: not looked at, as sounds have none.
     """
-    oddities = plausible(samples, signals)
+    oddities = {id: list(pairs) for id, pairs in signals.items()}
     # Of a picture that lies on its side the width tells nothing.
     turned = {id for id, pairs in oddities.items() if any(code == "rotated" for code, _ in pairs)}
     return sort_findings(

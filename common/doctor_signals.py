@@ -29,25 +29,11 @@ SIGNAL_CODES: dict[str, tuple[Severity, str, str]] = {
     "low_contrast": ("note", "have little contrast", "Check the exposure; faint letters drown in the paper."),
     "blank": ("warning", "show one colour only", "Look at them; remove them or crop them again."),
 }
-Oddities = list[tuple[str, str]]  # of one sample: (code, sentence)
 _UNKNOWN: tuple[Severity, str, str] = ("note", "", "Look at some of them.")
 
 MIN_SAMPLES = 20  # fewer say nothing about what is usual
 _MIN_RATIO = 2.5  # from the median, whatever the spread
 _MAX_DEVIATIONS = 5.0
-
-
-def plausible(samples: Sequence[Sample], signals: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, Oddities]:
-    """What ``modality.inspect`` said, without what the transcript explains: a lone I is taller than wide, and upright.
-
-    Args:
-        signals: sample id → pairs (code, sentence).
-    """
-    lone = {sample.id for sample in samples if len(sample.text) == 1}
-    return {
-        id: [(code, sentence) for code, sentence in pairs if code != "rotated" or id not in lone]
-        for id, pairs in signals.items()
-    }
 
 
 def collect(findings_by_sample: Mapping[str, Iterable[tuple[str, str]]]) -> list[Finding]:

@@ -25,6 +25,12 @@ _ALIKE_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
+def _is_quoted_cell(text: str) -> bool:
+    """Between quotation marks and with some inside, all doubled, as programs quote a cell of a table."""
+    inner = text[1:-1]
+    return len(text) > 1 and text[0] == text[-1] == '"' and '"' in inner and '"' not in inner.replace('""', "")
+
+
 def _is_mojibake(text: str) -> bool:
     """UTF-8 that was read as Latin-1 or Windows-1252 turns back into UTF-8 without an error; real text hardly ever."""
     if text.isascii():
@@ -104,6 +110,13 @@ _RAW_CHECKS: tuple[tuple[str, Severity, str, Callable[[str], bool], str], ...] =
         "are not in Unicode's composed form (NFC)",
         lambda text: not unicodedata.is_normalized("NFC", text),
         "Normalisation composes them; convert the files so that other programs count the same characters.",
+    ),
+    (
+        "quoted_cell",
+        "warning",
+        "stand in quotation marks, with those inside doubled, as tables quote a cell",
+        _is_quoted_cell,
+        "Save the table as CSV, or without quoting: where tabs part the columns, a quotation mark means itself.",
     ),
     (
         "mojibake",

@@ -37,7 +37,7 @@ class Modality:
             same generator. So two views with equal generators and different surfaces are alike in time.
         mistakes: (settings of slices, of augment) → sentences about changes that such slices cannot be given.
         preview: signal → (media type, bytes) for the report, e.g. ("audio/ogg", …) or ("image/png", …).
-        inspect: signal → pairs (finding code, sentence): silence, clipping, tiny, rotated, …
+        inspect: (signal, text) → pairs (finding code, sentence): silence, clipping, tiny, rotated, …
         digest: signal → hex digest of its content, to find duplicates.
         length: signal → units (seconds; pixels of width).
         height: signal → pixels of height, for boxes; 1 where a signal has none.
@@ -60,7 +60,7 @@ class Modality:
     slices: Callable[[Any, Any], np.ndarray]
     augment: Callable[..., np.ndarray]
     preview: Callable[[Any], tuple[str, bytes]]
-    inspect: Callable[[Any], Iterable[tuple[str, str]]]
+    inspect: Callable[[Any, str], Iterable[tuple[str, str]]]
     digest: Callable[[Any], str]
     length: Callable[[Any], float]
     height: Callable[[Any], float] = lambda signal: 1.0

@@ -41,7 +41,13 @@ def without_root(sentence: str, root: Path, corpus: str) -> str:
 
 
 def missing(path: str) -> str:
-    """The sentence about a path that is no file. An accent may be one character in a table and two on disk."""
+    """The sentence about a path that is no file.
+
+    An accent may be one character in a table and two on disk, and tables of Windows part folders by backslashes.
+    """
+    with_slashes = path.replace("\\", "/")
+    if with_slashes != path and os.path.exists(with_slashes):  # noqa: PTH110  (as below)
+        return f"{path}: no such file; there is {with_slashes}: write / between folders"
     for form in ("NFC", "NFD"):
         other = unicodedata.normalize(form, path)
         if other != path and os.path.exists(other):  # noqa: PTH110  (Path.exists raises of a name that is too long)

@@ -14,13 +14,14 @@ from ocr import reading
 from ocr.augment import AugmentSettings, augment
 from ocr.corpora import alto, folder, fraktur, icdar, iiit5k, line_pairs, manifest, page_xml, svt, synthetic
 from ocr.page_size import scaled
-from ocr.slices import SliceSettings, num_features, slices, step, upright
+from ocr.slices import TALL_ASPECT, SliceSettings, num_features, slices, step, upright
 from ocr.synthesis import synthesise
 
 # Lower or narrower than this, letters cannot be told apart by a person either.
 TINY_PX = 10
-# Taller than this by its width, a picture of more than a letter is probably turned by 90 degrees.
-ROTATED_ASPECT = 2.0
+# A tall picture is probably turned by 90 degrees where its letters, if it were upright, would be narrower than this by
+# their height: "it" is not, "BAR" is. A lone I may be as narrow as it likes.
+NARROW_LETTER = 0.25
 # Grey levels between the 2nd and the 98th percentile.
 BLANK_LEVELS, LOW_CONTRAST_LEVELS = 4, 30
 PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX = 64, 1600
@@ -47,17 +48,21 @@ def preview(image: np.ndarray) -> tuple[str, bytes]:
     return "image/png", data.tobytes()
 
 
-def inspect(image: np.ndarray) -> Iterator[tuple[str, str]]:
-    """What a person should look at: blank, low_contrast, tiny, rotated; each with a sentence."""
+def inspect(image: np.ndarray, text: str) -> Iterator[tuple[str, str]]:
+    """What a person should look at: blank, low_contrast, tiny, rotated; each with a sentence.
+
+    A lone mark is as small as itself: a dash is low and an I is narrow, though both are large enough.
+    """
     height, width = image.shape
+    smaller = max(height, width) if len(text) == 1 else min(height, width)
     low, high = np.percentile(image, (2, 98))
     if high - low < BLANK_LEVELS and int(image.max()) - int(image.min()) < LOW_CONTRAST_LEVELS:
         yield "blank", f"nothing on it: grey levels from {image.min()} to {image.max()}"
     elif high - low < LOW_CONTRAST_LEVELS:
         yield "low_contrast", f"{high - low:.0f} grey levels between ink and ground"
-    if height < TINY_PX or width < TINY_PX:
+    if smaller < TINY_PX:
         yield "tiny", f"{width} x {height} pixels"
-    if height > ROTATED_ASPECT * width:
+    if len(text) > 1 and height > TALL_ASPECT * width and width < NARROW_LETTER * height * len(text):
         yield "rotated", f"{width} x {height} pixels: much taller than wide, perhaps turned by 90 degrees"
 
 

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from common.errors import GlyphoneError
 from common.wording import plural
 
 STANDARD_INPUT = "-"
-MOST_ENDINGS, MOST_LINKS = 8, 3  # that a message names
+MOST_ENDINGS, MOST_LINKS, MOST_CHARACTERS = 8, 3, 40  # that a message names
 
 
 class Found(NamedTuple):
@@ -62,6 +63,9 @@ def find_files(arguments: Iterable[str], suffixes: Collection[str], listed: Iter
         arguments: files, folders, globs; ``-`` stands for the lines of ``listed``, files or folders.
         suffixes: lower-case file endings, e.g. ``.wav``; letter case in file names makes no difference.
         listed: lines of standard input, line ends included; `find -print0` ends its paths with NUL instead.
+
+    Raises:
+        GlyphoneError: standard input is no list, but a sound or a picture itself.
     """
     passed_over: Counter[str] = Counter()
     links: list[str] = []
@@ -83,11 +87,22 @@ def find_files(arguments: Iterable[str], suffixes: Collection[str], listed: Iter
 
 
 def _names(listed: Iterable[str]) -> list[str]:
-    """Paths of a list: one a line; where NUL ends them, they may hold line ends themselves."""
+    """Paths of a list: one a line; where NUL ends them, they may hold line ends themselves.
+
+    Raises:
+        GlyphoneError: there is NUL, and what stands before the first is no file: `cat talk.wav | …`.
+    """
     lines = list(listed)
-    if "\0" in (whole := "".join(lines)):
+    has_nul = "\0" in (whole := "".join(lines))
+    if has_nul:
         lines = whole.split("\0")
-    return [name for line in lines if (name := line.rstrip("\r\n").removeprefix("\ufeff"))]
+    names = [name for line in lines if (name := line.rstrip("\r\n").removeprefix("\ufeff"))]
+    if has_nul and not os.path.lexists(first := (names or [""])[0]):
+        raise GlyphoneError(
+            f"standard input: a list of paths is needed, and {first[:MOST_CHARACTERS]!a} is no file: "
+            "give a sound or a picture by its path"
+        )
+    return names
 
 
 def _expanded(

@@ -49,7 +49,7 @@ def inspect(sample: Sample, name: str, roots: Mapping[str, Path]) -> Inspection:
         check_inside(sample, roots[sample.corpus])
         signal = front.load(sample, roots[sample.corpus])
         length = front.length(signal) / front.height(signal)
-        return Inspection(front.digest(signal), length, tuple(front.inspect(signal)))
+        return Inspection(front.digest(signal), length, tuple(front.inspect(signal, sample.text)))
     except SampleError as error:
         return Inspection(rejection=(error.code, without_root(str(error), roots[sample.corpus], sample.corpus)))
 
@@ -193,6 +193,9 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     for each in findings:
         if each.severity == "error":  # a training would be in vain; the others stand in the report
             print(f"{name}: {each.code}: {each.sentence}. {each.advice}", file=sys.stderr, flush=True)
+    if warnings := [f"{each.count} {each.code}" for each in findings if each.severity == "warning"]:
+        # Where a later stage stops, as of pictures that lie on their side, there is no report that would tell.
+        print(f"{name}: warnings: {', '.join(warnings)}; {folder / 'findings.json'}", file=sys.stderr, flush=True)
     for code, what in NO_SAMPLES.items():
         if some := [each for each in refused if each.code == code]:
             first = f"the first is {some[0].sentence}; {folder / 'rejected.jsonl'} names all"

@@ -16,6 +16,7 @@ from common.manifest import outside_table
 from pipelines.combinations import idle
 from pipelines.listing import file_digest, listing, unlisted
 from pipelines.modalities import MODULES, modality
+from pipelines.report import other_run
 from pipelines.roots import download_folder, find_file, find_root, resolve_root
 from pipelines.settings import PARAMS, check, load
 from pipelines.voter_folders import voter_folders, voters_digest
@@ -193,6 +194,17 @@ def fill_voters_digests(tree: Mapping[str, Any]) -> None:
                 section["voters_digest"] = voters_digest(folders)
 
 
+def check_other_runs(tree: Mapping[str, Any]) -> None:
+    """Look for the runs that reports compare with: a report without its run would be told after all the training.
+
+    Raises:
+        GlyphoneError: there is none, or it cannot be read.
+    """
+    for name in _modalities(tree):
+        section = tree[name].get("report") if isinstance(tree.get(name), Mapping) else None
+        other_run(name, section.get("compare_with") or "" if isinstance(section, Mapping) else "")
+
+
 def check_all(tree: Mapping[str, Any], path: str | Path = PARAMS) -> list[str]:
     """Check the settings of all modalities in full; returns what has no effect, a line each.
 
@@ -271,6 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.root:
         set_root(tree, options.root)
     check_all(tree)
+    check_other_runs(tree)
     fill_listings(tree, options.download)
     fill_text_digests(tree)
     fill_warm_start_digests(tree)

@@ -28,7 +28,7 @@ def report(name: str) -> Path:
 
     chosen = settings.read(name, "seed", "recipe", "augment", "training", "decoding", "report")
     sections = {key: getattr(chosen, key).model_dump(mode="json") for key in ("augment", "training", "decoding")}
-    other = _other_run(name, chosen.report.compare_with)
+    other = other_run(name, chosen.report.compare_with)
     content = gather(read_sources(name), name, chosen.recipe, chosen.report.num_worst, chosen.seed, sections, other)
     page = Path("results") / name / "report.html"
     write_text(page, render(content))
@@ -36,7 +36,7 @@ def report(name: str) -> Path:
     return page
 
 
-def _other_run(name: str, path: str) -> "Run | None":
+def other_run(name: str, path: str) -> "Run | None":
     """The run that ``report.compare_with`` names. Raises GlyphoneError where there is none."""
     from common.comparison.runs import read_run
 

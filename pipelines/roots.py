@@ -34,11 +34,11 @@ def resolve_root(root: str, key: str, hint: str = "") -> Path:
     """
     folder = find_root(root)
     if folder is None:
-        places = ", ".join(str(folder) for folder in _candidates(root))
-        raise GlyphoneError(
-            f"{key}: no folder {root!r}; looked for {places}; set it, or set {DATA_VARIABLE} to the folder above"
-            + (f", {hint}" if hint else "")
-        )
+        looked, also = "", ""
+        if not Path(root).expanduser().is_absolute():
+            looked = f"looked for {', '.join(str(folder) for folder in _candidates(root))}; "
+            also = f", or set {DATA_VARIABLE} to the folder above"
+        raise GlyphoneError(f"{key}: no folder {root!r}; {looked}set it{also}" + (f", {hint}" if hint else ""))
     return folder
 
 

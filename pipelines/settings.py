@@ -264,10 +264,10 @@ def _model(address: str) -> type[BaseModel]:
 
 def _check(model: type[BaseModel], value: Any, key: str, mistakes: list[str]) -> Any:
     """The validated model; or None, with one line a mistake added to ``mistakes``."""
-    # No setting has a meaning for what YAML writes as .inf and .nan, whatever limits its model has. What else is wrong
-    # in the section is told when they are mended.
-    if endless := list(_not_finite(value, key)):
-        mistakes += [f"{where}: {number}: must be a finite number" for where, number in endless]
+    # No setting has a meaning for what YAML writes as .inf and .nan, and no file is called with a zero byte, whatever
+    # limits its model has. What else is wrong in the section is told when they are mended.
+    if meaningless := list(_meaningless(value, key)):
+        mistakes += meaningless
         return None
     try:
         # Strict: no text for a number, no number for text. As JSON, since then a list may stand for a tuple.
@@ -284,10 +284,12 @@ def _check(model: type[BaseModel], value: Any, key: str, mistakes: list[str]) ->
         return None
 
 
-def _not_finite(value: Any, key: str) -> Iterator[tuple[str, float]]:
-    """Key and value of each number below ``key`` that is infinite or none at all."""
+def _meaningless(value: Any, key: str) -> Iterator[str]:
+    """A line for each number below ``key`` that is infinite or none at all, and each text with a zero byte."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield key, value
+        yield f"{key}: {value}: must be a finite number"
+    elif isinstance(value, str) and "\0" in value:
+        yield f"{key}: {value!r}: must not hold a zero byte"
     elif isinstance(value, Mapping | list):
         for name, each in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _not_finite(each, f"{key}.{name}".removeprefix("."))
+            yield from _meaningless(each, f"{key}.{name}".removeprefix("."))

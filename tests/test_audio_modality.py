@@ -23,7 +23,7 @@ def voice(seconds: float = 1.0, rate_hz: int = RATE_HZ) -> np.ndarray:
 
 
 def codes(waveform: np.ndarray) -> set[str]:
-    return {code for code, _ in MODALITY.inspect(Sound(waveform.astype(np.float32), RATE_HZ))}
+    return {code for code, _ in MODALITY.inspect(Sound(waveform.astype(np.float32), RATE_HZ), "a")}
 
 
 def test_a_file_becomes_slices(tmp_path: Path) -> None:
@@ -101,6 +101,6 @@ def test_all_odd_recordings_there_are(shared_data: Path) -> None:
         sound = MODALITY.load(sample, root)
         result = MODALITY.slices(sound, made)
         assert len(result) == pytest.approx(sound.seconds * 100, abs=2) and np.isfinite(result).all()
-        assert not {"silence", "clipping"} & {code for code, _ in MODALITY.inspect(sound)}
+        assert not {"silence", "clipping"} & {code for code, _ in MODALITY.inspect(sound, "a")}
         digests.add(MODALITY.digest(sound))
     assert len(digests) == 121

@@ -117,7 +117,8 @@ def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for stage in ("prepare", "extract"):
         done = call(made.folder, f"pipelines.{stage}", request.param, "--num-workers", "1")
         assert (done.returncode, done.stdout) == (0, "")
-        (told,) = done.stderr.splitlines()
+        *warned, told = done.stderr.splitlines()
+        assert [line.startswith(f"{request.param}: warnings: ") for line in warned] == [True] * (stage == "prepare")
         assert re.match(rf"{len(by_id(made.rejected(stage)))} of \d+ samples rejected \(.*%\): ", told), told
     return made
 

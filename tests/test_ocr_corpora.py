@@ -218,6 +218,20 @@ def test_line_pairs(tmp_path):
         listed("line_pairs", tmp_path / "empty")
 
 
+def test_line_pairs_in_a_format_that_is_not_read(tmp_path):
+    """They were called missing, by a name that nobody had given them."""
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.gt.txt").write_text("x")
+    for name in ("a.HEIC", "b.pdf", "b.nrm.png"):
+        Image.new("L", (9, 9)).save(tmp_path / name, format="PNG")
+    (tmp_path / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    samples = listed("line_pairs", tmp_path)
+    assert [each.path for each in samples] == ["a.HEIC", "b.nrm.png", "c.png"]
+    with pytest.raises(SampleError, match=r"a\.HEIC: not an image in one of PNG") as told:
+        MODALITY.load(samples[0], tmp_path)
+    assert told.value.code == "unreadable"
+
+
 def test_line_pairs_with_plain_names(tmp_path):
     """name.txt is a transcript only where no name.gt.txt is: beside these it is what a program read."""
     for name in ("0001", "0002"):
@@ -272,8 +286,8 @@ def test_paths_that_climb_out_are_rejected(tmp_path):
         assert caught.value.code == "outside_corpus"
 
 
-def codes(image):
-    return {code for code, _ in MODALITY.inspect(image)}
+def codes(image, text="some words"):
+    return {code for code, _ in MODALITY.inspect(image, text)}
 
 
 def test_inspect():
@@ -284,6 +298,28 @@ def test_inspect():
     assert codes((fine // 16 + 100).astype(np.uint8)) == {"low_contrast"}
     assert codes(fine[:5]) == {"tiny"} and "tiny" in codes(fine[:1, :1])
     assert codes(fine.T) == {"rotated"}
+
+
+@pytest.mark.parametrize(
+    ("size", "text", "expected"),
+    [
+        ((8, 30), "-", set()),  # a dash is low, an I narrow, and both are large
+        ((30, 8), "I", set()),
+        ((90, 9), "I", set()),
+        ((8, 8), ".", {"tiny"}),
+        ((8, 30), "ab", {"tiny"}),
+        ((30, 19), "15", set()),  # of real words: upright ones of two letters …
+        ((64, 37), "of", set()),
+        ((53, 34), "BAR", {"rotated"}),  # … and letters one below the other
+        ((96, 61), "VEGETARIAN", {"rotated"}),  # what slices.rotate_tall turns
+        ((96, 65), "VEGETARIAN", set()),  # and what it does not
+        ((60, 25), "12", {"rotated"}),
+    ],
+)
+def test_what_a_text_explains_is_not_found(size, text, expected):
+    """Height and width of a picture against what stands in it."""
+    image = np.random.default_rng(0).integers(0, 256, size).astype(np.uint8)
+    assert codes(image, text) == expected
 
 
 def test_preview_digest_length():

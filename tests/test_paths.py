@@ -117,3 +117,12 @@ def test_sentences_are_the_same_wherever_a_corpus_lies() -> None:
     }
     for root in (Path("corpora/x"), Path(), Path("/")):
         assert without_root("/ corpora/x/a.wav: no such file", root, "radio") == "/ corpora/x/a.wav: no such file"
+
+
+def test_backslashes_between_folders_are_named(tmp_path: Path) -> None:
+    """A table of Windows: all its files were missing, and nothing said why."""
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c.wav").touch()
+    there = f"{tmp_path}/b/c.wav"
+    assert missing(f"{tmp_path}/b\\c.wav").endswith(f"no such file; there is {there}: write / between folders")
+    assert missing(f"{tmp_path}/b\\d.wav").endswith("d.wav: no such file")

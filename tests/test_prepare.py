@@ -338,3 +338,12 @@ def test_an4_as_distributed(workspace: Path, shared_data: Path) -> None:
     assert sum(row["split"] == "test" for row in samples) == 130
     assert len(samples) == 1078
     assert not groups["train"] & groups["validation"] and not groups["test"] & groups["train"]
+
+
+def test_warnings_are_named_before_a_later_stage_can_stop(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = [with_split(split, f"good{number}") for split in SPLIT for number in range(10)]
+    _, _, findings = run([*corpus, with_split("test", "odd", text="q")], workspace)
+    warnings = [f"{row['count']} {code}" for code, row in findings.items() if row["severity"] == "warning"]
+    assert "1 unseen_character_test" in warnings
+    told = f"toy: warnings: {', '.join(warnings)}; {DATA / 'findings.json'}"
+    assert told in capsys.readouterr().err.splitlines()

@@ -192,6 +192,17 @@ def test_mistakes_are_one_line_and_leave_params_alone(workspace: Path, arguments
     assert Path("params.yaml").read_bytes() == before
 
 
+def test_a_run_to_compare_with_is_looked_for_before_any_work(workspace: Path) -> None:
+    Path("recipes/mine.yaml").write_text("toy: {report: {compare_with: before}}", "utf-8")
+    with pytest.raises(GlyphoneError, match=r"^toy.report.compare_with: before: no such file or folder$"):
+        main(["mine"])
+    assert not Path("params.yaml").exists()
+    Path("before").mkdir()
+    row = {"id": "a", "reference": "x", "hypothesis": "x"}
+    Path("before/hypotheses.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    main(["mine"])
+
+
 def test_outside_of_the_checkout_there_are_no_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GlyphoneError, match=r"^recipes: no recipes there; call it from the folder of the checkout$"):
@@ -210,6 +221,15 @@ def test_missing_folder_says_where_it_looked(workspace: Path, monkeypatch: pytes
     monkeypatch.setenv("GLYPHONE_DATA", "/somewhere")
     with pytest.raises(GlyphoneError, match=r"'corpus'.*/somewhere/corpus, \.\./shared/data/corpus.*GLYPHONE_DATA"):
         main(["mine"])
+
+
+def test_a_corpus_that_was_moved_is_one_short_line(workspace: Path, tmp_path: Path) -> None:
+    """The data variable, which says where relative roots lie, was advised of an absolute one."""
+    write_corpus(tmp_path / "before", rows(3, 1))
+    main(["mine", "--root", str(tmp_path / "before")])
+    (tmp_path / "before").rename(tmp_path / "after")
+    with pytest.raises(GlyphoneError, match=r"^toy\.corpora\.0\.root: no folder '.*before'; set it$"):
+        main(["--refresh"])
 
 
 def test_mistakes_of_all_modalities_come_at_once_and_before_folders_are_looked_for(workspace: Path) -> None:

@@ -174,6 +174,14 @@ def test_bad_files_are_named_and_the_others_transcribed(model, sounds, tmp_path)
     assert "not transcribed: ./none.wav: no such file\n" in call(model, "./none.wav").stderr
 
 
+def test_a_sound_on_standard_input_is_one_line(sounds):
+    """Each piece of it between two zero bytes was taken for a path: thousands of lines of noise."""
+    lines = [os.fsdecode(line) for line in (sounds / "03.wav").read_bytes().splitlines(keepends=True)]
+    with pytest.raises(GlyphoneError, match=r"^standard input: a list .*'RIFF.*' is no file: ") as told:
+        find_files(["-"], MODALITY.suffixes, lines)
+    assert len(str(told.value)) < 200
+
+
 def test_folders_globs_and_lists(sounds, tmp_path):
     all_paths, reasons, passed_over, links = find_files([str(sounds)], MODALITY.suffixes)
     assert passed_over == {".txt": 1}
@@ -184,7 +192,8 @@ def test_folders_globs_and_lists(sounds, tmp_path):
     listed, reasons, *_ = find_files(["z.wav", "-", "a.wav"], MODALITY.suffixes, lines)
     assert listed == ["z.wav", "a.wav", *all_paths, "b c.wav"] and not reasons
     # `find -print0`, and a list that an editor gave a byte order mark
-    assert find_files(["-"], (), ["\ufeffa.wav\0b\n", "b.wav\0"]) == (["a.wav", "b\nb.wav"], {}, {}, ())
+    first = str(sounds / "00.wav")
+    assert find_files(["-"], (), [f"\ufeff{first}\0b\n", "b.wav\0"]) == ([first, "b\nb.wav"], {}, {}, ())
     assert find_files(["./a.wav", "a.wav", "b/../a.wav", str(Path.cwd() / "a.wav")], ()) == (["./a.wav"], {}, {}, ())
     assert find_files(["x" * 5000], ()) == (["x" * 5000], {}, {}, ())
     odd = tmp_path / "take [1].wav"

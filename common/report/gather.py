@@ -87,7 +87,7 @@ def gather(
         rejections=rejection_groups(sources.rejections),
         findings=sources.findings,
         settings=_settings(sources, settings),
-        commands=_commands(modality, recipe),
+        commands=_commands(modality),
         comparison=_comparison(sources, other, seed) if other else None,
         compare_command=f"python -m pipelines.compare OTHER results/{modality}",
         table=samples.table_rows(shown),
@@ -236,9 +236,10 @@ def _comparison(sources: Sources, other: Run, seed: int) -> ComparisonView:
     return view(compared, MAX_CHANGED)
 
 
-def _commands(modality: str, recipe: str) -> list[tuple[str, str]]:
+def _commands(modality: str) -> list[tuple[str, str]]:
     return [
-        ("Everything, from the corpus to this page", f"make repro RECIPE={recipe}" if recipe else "make repro"),
+        # Without RECIPE, which would write params.yaml anew, and which most own data need a ROOT beside.
+        ("Everything, from the corpus to this page, by params.yaml", "make repro"),
         ("This page again, from the results", f"python -m pipelines.report {modality}"),
         ("Transcribe your own files with this model", f"python -m pipelines.transcribe models/{modality} FILES…"),
         ("Compare with another state of the settings", "dvc metrics diff; dvc params diff"),

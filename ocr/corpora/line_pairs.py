@@ -17,6 +17,8 @@ from ocr.reading import SUFFIXES
 
 # Endings of versions of a line in the names of its pictures, as ocropus and calamari write them.
 VERSIONS = (".bin", ".nrm", ".dew")
+# Of pictures that are not read: beside a transcript they are rejected by their own name, not as one that is missing.
+UNREAD = (".heic", ".heif", ".avif", ".jxl", ".svg", ".pdf", ".djvu", ".psd")
 
 
 class LinePairsSettings(FolderSettings):
@@ -105,14 +107,16 @@ def _usual_ending(files: Sequence[str]) -> str:
 
 
 def _pictures(files: Sequence[str]) -> dict[str, str]:
-    """Path with its ending in lower case → path, of all pictures; a.png goes before a.PNG."""
+    """Path with its ending in lower case → path, of all pictures, also unread ones; a.png goes before a.PNG."""
     endings = ((file, PurePosixPath(file).suffix) for file in sorted(files))
-    return {file.removesuffix(each) + each.lower(): file for file, each in endings if each.lower() in SUFFIXES}
+    every = {*SUFFIXES, *UNREAD}
+    return {file.removesuffix(each) + each.lower(): file for file, each in endings if each.lower() in every}
 
 
 def _image_of(stem: str, pictures: Mapping[str, str], versions: tuple[str, ...]) -> str:
-    """The picture of a line, empty where there is none."""
-    paths = (f"{stem}{version}{suffix}" for version in versions for suffix in sorted(SUFFIXES))
+    """The picture of a line, one that is not read where no other is there; empty where there is none."""
+    kinds = (sorted(SUFFIXES), UNREAD)
+    paths = (f"{stem}{version}{suffix}" for suffixes in kinds for version in versions for suffix in suffixes)
     return next((pictures[path] for path in paths if path in pictures), "")
 
 

@@ -81,7 +81,7 @@ def slices(signal: np.ndarray, settings: SliceSettings) -> np.ndarray:
     return np.stack([scaled, scaled**2], axis=1).astype(np.float32)
 
 
-def inspect(signal: np.ndarray) -> Iterator[tuple[str, str]]:
+def inspect(signal: np.ndarray, text: str) -> Iterator[tuple[str, str]]:
     if not signal.any():
         yield "silence", "all numbers are 0"
 
