@@ -207,14 +207,15 @@ def read_folder(settings: FolderSettings, root: Path, suffixes: frozenset[str]) 
         raise GlyphoneError(f"{root}: none of {plural(len(files), 'file')} has {wanted}{why}")
     yield from samples
     yield from refused
-    yield from _unread(settings.text_suffix, root, files, all_files, suffixes)
+    yield from _unread(settings, root, files, all_files, suffixes)
     yield from linked_folders(root)
 
 
 def _unread(
-    text_suffix: str, root: Path, files: Sequence[str], all_files: Sequence[str], suffixes: frozenset[str]
+    settings: FolderSettings, root: Path, files: Sequence[str], all_files: Sequence[str], suffixes: frozenset[str]
 ) -> Iterator[Rejection]:
     """Rejections of files that have a transcript and are not read, and of transcripts without a file."""
+    text_suffix = settings.text_suffix
     # Notes on a file that is read (a.json beside a.wav) are passed over.
     known = {Path(file).with_suffix("") for file in files}
     others = [each for each in all_files if not each.endswith(text_suffix)]
@@ -226,7 +227,8 @@ def _unread(
             continue
         if Path(file).with_suffix("") not in known and _transcript_file(root / file, text_suffix):
             sentence = f"{file}: it has a transcript, but no ending that is read: {', '.join(sorted(suffixes))}"
-            yield Rejection(file, "prepare", "unreadable", sentence)
+            split = split_of_folder(file) if settings.splits_from_folders else ""
+            yield Rejection(file, "prepare", "unreadable", sentence, split)
 
 
 def _transcript_file(file: Path, text_suffix: str) -> Path | None:

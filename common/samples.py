@@ -38,11 +38,11 @@ REASONS = {
     "not_finite": "its slices hold NaN or infinity",
 }
 
-# Of what is no sample yet, and so is none that a share of rejected ones could count.
+# Of what is no sample yet, and so is none that a share of rejected ones could count: said of one, and of several.
 NO_SAMPLES = {
-    "no_transcript": "are not transcribed and left out",
-    "no_file": "are transcripts of nothing",
-    "linked_folder": "are links to folders, which are not followed",
+    "no_transcript": ("is not transcribed and left out", "are not transcribed and left out"),
+    "no_file": ("is a transcript of nothing", "are transcripts of nothing"),
+    "linked_folder": ("is a link to a folder, which is not followed", "are links to folders, which are not followed"),
 }
 
 SYNTHESIS = "synthesis:"

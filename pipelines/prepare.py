@@ -196,10 +196,10 @@ def prepare(name: str, folder: Path, num_workers: int | None = None, cluster: st
     if warnings := [f"{each.count} {each.code}" for each in findings if each.severity == "warning"]:
         # Where a later stage stops, as of pictures that lie on their side, there is no report that would tell.
         print(f"{name}: warnings: {', '.join(warnings)}; {folder / 'findings.json'}", file=sys.stderr, flush=True)
-    for code, what in NO_SAMPLES.items():
+    for code, said in NO_SAMPLES.items():
         if some := [each for each in refused if each.code == code]:
             first = f"the first is {some[0].sentence}; {folder / 'rejected.jsonl'} names all"
-            print(f"{name}: {len(some)} {what}, {first}", file=sys.stderr, flush=True)
+            print(f"{name}: {plural(len(some), *said)}, {first}", file=sys.stderr, flush=True)
     no_samples = [each for each in refused if each.code in NO_SAMPLES]
     write_rejections(folder / "rejected.jsonl", [*rejections, *no_samples])
     write_findings(folder / "findings.json", findings)

@@ -81,6 +81,14 @@ def test_folder(tmp_path: Path) -> None:
     assert listed("folder", tmp_path) == (["a.wav", "b.wav"], {"sub/lost.txt": "no_file", "c.m4a": "unreadable"})
 
 
+def test_a_file_of_a_folder_that_is_not_read_is_said_to_be_of_its_split(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.wav", "train/a.txt", "test/b.m4a", "test/b.txt")
+    kind = READERS["folder"]
+    for named, split in ((True, "test"), (False, "")):
+        *_, refused = kind.read(kind.Settings(splits_from_folders=named), tmp_path, 1)
+        assert isinstance(refused, Rejection) and (refused.id, refused.split) == ("test/b.m4a", split)
+
+
 def test_line_pairs(tmp_path: Path) -> None:
     touch(tmp_path, *HIDDEN, "a.png", "a.gt.txt", "b.png")
     assert listed("line_pairs", tmp_path) == (["a"], {"b": "no_transcript"})
