@@ -215,17 +215,15 @@ def _unread(
     settings: FolderSettings, root: Path, files: Sequence[str], all_files: Sequence[str], suffixes: frozenset[str]
 ) -> Iterator[Rejection]:
     """Rejections of files that have a transcript and are not read, and of transcripts without a file."""
-    text_suffix = settings.text_suffix
     # Notes on a file that is read (a.json beside a.wav) are passed over.
     known = {Path(file).with_suffix("") for file in files}
-    others = [each for each in all_files if not each.endswith(text_suffix)]
+    others = [each for each in all_files if not each.endswith(settings.text_suffix)]
     of_something = {Path(each).with_suffix("").as_posix() for each in others} | set(others)
     for file in all_files:
-        if file.endswith(text_suffix) and file.removesuffix(text_suffix) not in of_something:
-            yield Rejection(file, "prepare", "no_file", f"{file}: no file beside it that it is the transcript of")
-        if Path(file).suffix.lower() in suffixes or file.endswith(text_suffix):
-            continue
-        if Path(file).with_suffix("") not in known and _transcript_file(root / file, text_suffix):
+        if file.endswith(settings.text_suffix):
+            if file.removesuffix(settings.text_suffix) not in of_something:
+                yield Rejection(file, "prepare", "no_file", f"{file}: no file beside it that it is the transcript of")
+        elif Path(file).with_suffix("") not in known and _transcript_file(root / file, settings.text_suffix):
             sentence = f"{file}: it has a transcript, but no ending that is read: {', '.join(sorted(suffixes))}"
             split = split_of_folder(file) if settings.splits_from_folders else ""
             yield Rejection(file, "prepare", "unreadable", sentence, split)
