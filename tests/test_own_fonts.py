@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from common.errors import GlyphoneError
-from ocr import fonts
+from common.samples import Sample
+from ocr import fonts, synthesis, typesetting
 from ocr.corpora.synthetic import READER, SyntheticSettings
 from ocr.glyphs import characters, shown
 from ocr.own_fonts import own_families
@@ -163,6 +164,16 @@ def test_a_font_of_another_script_or_without_outlines_is_named(tmp_path):
 def test_a_table_of_characters_that_is_cut_off_names_none(tmp_path):
     file = _font(tmp_path / "cut" / "font.ttf", {}, cmap=struct.pack(">HHHHL", 0, 1, 3, 10, 0x7FFFFFF0))
     assert characters(str(file)) == frozenset() and shown("a", str(file)) is None
+
+
+def test_marks_that_a_font_lacks_are_not_drawn_as_boxes(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(synthesis, "ink", lambda text, *others: drawn.append(text) or typesetting.ink(text, *others))
+    letters = _font(tmp_path / "letters" / "font.ttf", {each: each for each in ASCII if each.isalnum() or each == "."})
+    for number in range(100):
+        made = synthesis.path(1, "scene+marks", "keep", str(letters))
+        synthesise(Sample(str(number), made, "Text", "", "train"))
+    assert set(drawn) == {"Text", "Text.", "Text..."}
 
 
 @pytest.mark.parametrize("share", [float("inf"), float("nan"), 1e308])
