@@ -32,7 +32,7 @@ class SyntheticSettings(BaseModel):
     num_test: int = Field(1000, ge=0, le=1_000_000)
     # clean: print and office scans; scene: photographs of signs; mix: half of each.
     style: Literal["clean", "scene", "mix"] = "clean"
-    # Shares of the kinds of text.
+    # Shares of the kinds of text; where all are 0, as many of each.
     words: float = Field(0.72, ge=0, le=1e6)
     numbers: float = Field(0.18, ge=0, le=1e6)
     lines: float = Field(0.1, ge=0, le=1e6)
