@@ -23,6 +23,8 @@ class AugmentSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     # Fields that say how a change is done, not whether.
     HOW: ClassVar[frozenset[str]] = frozenset({"time_mask_slices", "time_mask_share", "frequency_mask_share"})
+    # Fields that say how often, and not how far.
+    HOW_OFTEN: ClassVar[frozenset[str]] = frozenset({"recorder", "voice_cut"})
 
     # Recorder: with this probability another one is taken, whose own noise is 15 to 50 dB below the loudest slice, of a
     # random colour, and which cuts off both ends where they are quieter than the loudest slice by 12 to 35 dB. For

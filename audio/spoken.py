@@ -9,7 +9,9 @@ LETTERS = frozenset(
     "ɑɒɓəɛʃṛ"
 )
 # Numbers and signs that it has words for, here or beside a number.
-SIGNS = frozenset("0123456789¹²³¼½¾$£€¥₹₩¢+<=>^~°±×÷©|`´")
+SIGNS = frozenset("0123456789²³¼½¾$£€¥₹₩¢+<=>^~°±×÷©|`´")
+# Digits of a word; it has no names for longer numbers.
+MAX_DIGITS = 36
 
 
 def unspoken(text: str) -> str:
@@ -18,10 +20,14 @@ def unspoken(text: str) -> str:
 
 
 def spoken(text: str) -> str:
-    """The text without words that hold such characters: what is left of such a word would be no word."""
-    if not unspoken(text):
-        return text
-    return " ".join(word for word in text.split() if not unspoken(word))
+    """The text without words that hold such characters, since what is left of one would be no word, or a long number.
+
+    Of a text without a letter or digit, which could not be heard, nothing is left.
+    """
+    words = text.split()
+    said = [word for word in words if not unspoken(word) and sum(map(str.isdigit, word)) <= MAX_DIGITS]
+    kept = text if said == words else " ".join(said)
+    return kept if any(map(str.isalnum, kept)) else ""
 
 
 def _is_spoken(character: str) -> bool:

@@ -87,7 +87,10 @@ def _spoken(
             "the usual signs and the digits 0 to 9",
         )
     voice = _voice(os.getpid())
-    sentences = voice.phonemize(_pronounced(sample.text))
+    try:
+        sentences = list(voice.phonemize(_pronounced(sample.text)))
+    except (ValueError, IndexError):  # a number that it has no name for
+        raise SampleError("unreadable", f"sample {sample.id}: the voice cannot say {sample.text!r}") from None
     if accent is not None:
         sentences = accented(sentences, accent)
     ids = [each for phonemes in sentences for each in voice.ids(phonemes)[1:-1]]

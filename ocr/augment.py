@@ -21,6 +21,8 @@ class AugmentSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     # Fields that say how a change is done, not whether.
     HOW: ClassVar[frozenset[str]] = frozenset({"probability", "column_mask", "row_mask", "min_share"})
+    # Fields that say how often, and not how far.
+    HOW_OFTEN: ClassVar[frozenset[str]] = frozenset({"inversion"})
 
     # Geometry, all done by one remapping. Shares are of the height unless said otherwise.
     rotation_degrees: float = Field(2.0, ge=0, le=45)

@@ -7,6 +7,8 @@ import numpy as np
 
 cv2.setNumThreads(0)
 
+MOST_REMAPPED = 2**15 - 1  # columns from which on OpenCV maps no picture: a longer line is not bent
+
 
 @dataclass(frozen=True)
 class Strength:
@@ -70,7 +72,7 @@ def warp(layers: np.ndarray, strength: Strength, generator: np.random.Generator)
     size = (int(moved[:, 0].max() + pad) + 1, int(moved[:, 1].max() + top_pad) + 1)
     # The map from target to source; the bend moves the target up or down before it is mapped.
     matrix = cv2.getPerspectiveTransform(moved, corners)
-    if not rise:
+    if not rise or size[0] >= MOST_REMAPPED:
         result = cv2.warpPerspective(layers, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     else:
         x, y = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))

@@ -135,8 +135,12 @@ def load(
     """
     font = ImageFont.truetype(str(file(key)), size_px, layout_engine=layout)
     if "[" in Path(key).name:  # by convention variable fonts name their axes: Oswald[wght].ttf
+        try:
+            axes = font.get_variation_axes()
+        except OSError:  # a file of one's own that is called so: Old Print [draft].ttf
+            return font
         values: list[float] = []
-        for axis in font.get_variation_axes():
+        for axis in axes:
             low, high, value = (float(axis[key] or 0) for key in ("minimum", "maximum", "default"))
             if axis["name"] == WEIGHT_AXIS:
                 low = max(low, LIGHTEST_WEIGHT)

@@ -75,7 +75,8 @@ def synthesise(sample: Sample) -> np.ndarray:
     random = generator(recipe.seed, "ocr synthesis", f"{sample.path}\0{sample.id}\0{sample.text}")
     text = CASES[recipe.case](sample.text)
     if recipe.marks:
-        text = _with_marks(text, random)
+        marked = _with_marks(text, random)
+        text = text if shown(marked, recipe.key) is None else marked  # a box in its place would be no mark
     if any(letter in LOOKALIKES for letter in text):
         text = shown(text, recipe.key) or text
     setting = _setting(recipe, strength, random)

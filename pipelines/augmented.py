@@ -105,9 +105,10 @@ def _with(augment: Any, changes: Sequence[str]) -> Any:
 
 
 def _alone(augment: Any) -> list[tuple[str, Any]]:
-    """Each change that is on, alone: (its name and strength, the settings with all others off)."""
+    """Each change that is on, alone and always: (its name and strength, the settings with all others off)."""
     how: frozenset[str] = getattr(type(augment), "HOW", frozenset())
-    tree = augment.model_dump()
+    how_often: frozenset[str] = getattr(type(augment), "HOW_OFTEN", frozenset())
+    tree = {name: 1.0 if value and name in how_often else value for name, value in augment.model_dump().items()}
     certain = {"probability": 1.0} if "probability" in how else {}
     names = [name for name, value in tree.items() if name not in how and value]
     off = {name: 0 for name in tree if name not in how}

@@ -124,7 +124,10 @@ def check_characters(key: str, texts: Sequence[str], shown: Callable[[str], str]
         GlyphoneError: they are most of the texts, so what is made would teach nothing of them.
     """
     counts = Counter(character for text in texts for character in text if not character.isspace())
-    missing = [character for character, _ in counts.most_common() if not shown(character)]
+    characters = [character for character, _ in counts.most_common()]
+    known = next(filter(shown, characters), "")
+    # A comma is said beside a letter, and alone it is no text.
+    missing = [each for each in characters if not shown(each) and each not in shown(known + each)]
     if not missing:
         return
     some = " ".join(missing[:MAX_NAMED]) + " …" * (len(missing) > MAX_NAMED)

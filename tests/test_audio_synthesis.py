@@ -1,6 +1,7 @@
 """The embedded corpus: the same recipe gives the same sound, and conditions are what they say."""
 
 import json
+import re
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 from hibari import Hibari
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio import dictation
@@ -21,7 +22,7 @@ from audio.corpora.synthetic import SYNTHETIC, SyntheticSettings
 from audio.sentences import DIGITS, sentence, vocabulary
 from audio.slices import SliceSettings, slices
 from audio.spoken import LETTERS as SPOKEN
-from audio.spoken import SIGNS, spoken, unspoken
+from audio.spoken import MAX_DIGITS, SIGNS, spoken, unspoken
 from audio.synthesis import LETTERS, VOICED_HZ, _with_melody, synthesise
 from common.alphabet import needed_slices
 from common.errors import SampleError
@@ -267,9 +268,32 @@ def test_each_of_them_is_heard(voice: Hibari, characters: list[str]) -> None:
 
 @given(text=st.text(st.sampled_from("abZ9Äß ,.-'’ŐűжЯ中éΩ²½́🙂\u200b\n"), max_size=30))
 def test_words_are_said_whole_or_not_at_all(text: str) -> None:
-    said = spoken(text)
+    said, whole = spoken(text), [each for each in text.split() if not unspoken(each)]
     assert not unspoken(said)
-    assert said == text if not unspoken(text) else said.split() == [each for each in text.split() if not unspoken(each)]
+    if any(map(str.isalnum, "".join(whole))):
+        assert said == text if not unspoken(text) else said.split() == whole
+    else:
+        assert said == ""
+
+
+@settings(deadline=None, max_examples=50)
+@given(text=st.text(st.sampled_from([*sorted(SPOKEN | SIGNS), *"0123456789   .,-'\"/%&()"]), max_size=15))
+def test_the_voice_takes_whatever_is_said_to_be_spoken(voice: Hibari, text: str) -> None:
+    assert not spoken(text) or voice.phonemize(spoken(text).lower())
+
+
+def test_what_the_voice_has_no_words_for_is_refused_and_left_out_of_texts() -> None:
+    number = "1" * (MAX_DIGITS + 1)
+    for text in (f"YES {number}", f"YES ${number}.50", f"YES {number}ST", "YES ¹A"):
+        assert spoken(text) == "YES" and spoken(text.removeprefix("YES ")) == ""
+        with pytest.raises(SampleError, match=rf"the voice cannot say .*{re.escape(text)}"):
+            synthesise(sample(text=text))
+    assert spoken(number[1:]) == number[1:] and synthesise(sample(text=number[1:])).seconds > 5
+
+
+@pytest.mark.parametrize("text", ['"', "£", "- -", "...", "", " "])
+def test_a_text_that_nobody_would_hear_is_none(text: str) -> None:
+    assert spoken(text) == "" == SYNTHETIC.recipe(SyntheticSettings(), 1, "a", text).text  # type: ignore[misc]
 
 
 def test_texts_of_the_corpus_are_all_said() -> None:

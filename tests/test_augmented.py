@@ -89,6 +89,19 @@ def test_each_change_stands_alone_in_its_row(world: str) -> None:
         assert on == {name}
 
 
+@pytest.mark.parametrize("modality_name", ["audio", "ocr"])
+def test_what_happens_by_chance_always_happens_alone(modality_name: str) -> None:
+    """Half of the versions of recorder: 0.5 were the sample itself, and nearly all of inversion: 0.03."""
+    kind = modality(modality_name)
+    by_chance = sorted(kind.AugmentSettings.HOW_OFTEN)
+    alone = dict(augmented._alone(kind.AugmentSettings(**dict.fromkeys(by_chance, 0.01))))
+    slices = np.random.default_rng(1).random((60, 24), dtype=np.float32)
+    slices -= 9 * np.abs(np.linspace(-1, 1, 60, dtype=np.float32))[:, None]  # quiet ends, to be cut off
+    for name in by_chance:
+        changed = [kind.augment(slices, alone[f"{name}: 1"], generator(1, "augment 0", str(each))) for each in range(9)]
+        assert not any(np.array_equal(each, slices) for each in changed)
+
+
 def test_each_row_shows_its_own_change(world: str) -> None:
     call = [world, "-o", "a.html", "--each", "--ids", "s2", "--versions", "1"]
     assert augmented.main(call) == 0

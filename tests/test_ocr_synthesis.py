@@ -196,6 +196,12 @@ def test_narrow_letters_stay_whole():
         assert turned.shape[0] > 20 and turned.max(axis=1).min() > 40, number
 
 
+def test_lines_that_are_too_long_to_be_bent_are_drawn_straight():
+    line = np.full((12, 33_000, 3), 255, np.uint8)
+    turned = warp(line, replace(STRENGTHS["clean"], bend=1.0), generator(1, "test", "line"))
+    assert turned.shape[1] > 30_000 and turned.max() == 255
+
+
 @pytest.mark.parametrize("height", [1, 3, 5])
 def test_low_pictures_have_grounds(height):
     """As of a lone dash or dot: fewer rows than a slat or a foreign edge is thick."""

@@ -143,3 +143,12 @@ def test_words_that_the_voice_cannot_say_are_left_out_and_a_whole_script_is_refu
     assert "1 of 6 characters of the training texts: ű: they are left out" in capsys.readouterr().err
     texts = {made(f"stream/0/{number}").text for number in range(30)}
     assert {word for text in texts for word in text.split()} == {"zöld"}
+
+
+def test_marks_that_nobody_hears_stand_in_texts_and_are_none(capsys):
+    """A text of a quotation mark alone ended the training, once n-grams had drawn one."""
+    stream = StreamSettings(samples=5, ngrams=1.0, ngram_order=1)
+    made = recipe_of(modality("audio"), stream, TextSettings(), "pretraining", 1, ['"a"', '"b", c', "- d"] * 3)
+    assert not capsys.readouterr().err
+    texts = [made(f"stream/0/{number}").text for number in range(300)]
+    assert '"' in "".join(texts) and all(any(map(str.isalpha, text)) for text in texts)

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from common.errors import GlyphoneError
 from common.modality import CorpusReader, generator
 from common.samples import SPLITS, Sample
 from ocr import fonts, shaping
-from ocr.glyphs import shown
+from ocr.glyphs import has_capitals_alone, shown
 from ocr.synthesis import MARKS_SUFFIX, RIGHT_TO_LEFT_SUFFIX, path
 from ocr.typesetting import case_of
 from ocr.words import KINDS, LETTERS_AND_DIGITS
@@ -31,10 +32,10 @@ class SyntheticSettings(BaseModel):
     num_test: int = Field(1000, ge=0, le=1_000_000)
     # clean: print and office scans; scene: photographs of signs; mix: half of each.
     style: Literal["clean", "scene", "mix"] = "clean"
-    # Shares of the kinds of text.
-    words: float = Field(0.72, ge=0)
-    numbers: float = Field(0.18, ge=0)
-    lines: float = Field(0.1, ge=0)
+    # Shares of the kinds of text; where all are 0, as many of each.
+    words: float = Field(0.72, ge=0, le=1e6)
+    numbers: float = Field(0.18, ge=0, le=1e6)
+    lines: float = Field(0.1, ge=0, le=1e6)
     # Characters that texts may hold, others are left out of them.
     characters: str = Field(LETTERS_AND_DIGITS + " .,:!?'&%$-", min_length=1)
     # Render now and then marks that the text does not hold, where a corpus leaves punctuation out of its labels.
@@ -59,18 +60,25 @@ FACE_TRIES = 12
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a split is drawn from. Attributes: family of fonts → keys of its faces; cumulative shares of KINDS."""
+    """What a split is drawn from.
+
+    Attributes:
+        faces: family of fonts → keys of its faces.
+        cumulative: shares of KINDS.
+        characters: that texts of its own may hold.
+    """
 
     faces: list[tuple[str, list[str]]]
     cumulative: np.ndarray
+    characters: str
 
 
 def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]:
     """List the samples. The group is the font family; the splits share none.
 
     Raises:
-        GlyphoneError: an unknown font style, a font package that is not installed, characters that make no text, or a
-            text that is shaped where FriBiDi is missing.
+        GlyphoneError: an unknown font style, a font package that is not installed, characters that make no text or that
+            own fonts lack, or a text that is shaped where FriBiDi is missing.
     """
     numbers = dict(zip(SPLITS, (settings.num_train, settings.num_validation, settings.num_test), strict=True))
     for split, number in numbers.items():
@@ -99,7 +107,11 @@ def _choice(settings: SyntheticSettings, split: str) -> _Choice:
     faces = fonts.faces_of_split(split, held_out, settings.font_styles, settings.fonts)
     if not set(settings.characters.upper()) <= set(settings.characters):
         faces = {family: keys for family, keys in faces.items() if family not in fonts.CAPITALS_ONLY}  # show others
-    return _Choice(list(faces.items()), np.cumsum(shares / shares.sum()))
+    characters = settings.characters
+    if settings.fonts:  # those of the packages have all that texts of ours are made of
+        every = [key for keys in faces.values() for key in keys]
+        characters = "".join(each for each in characters if any(shown(each, key) is not None for key in every))
+    return _Choice(list(faces.items()), np.cumsum(shares / shares.sum()), characters)
 
 
 def _sample(
@@ -112,12 +124,17 @@ def _sample(
 ) -> Sample:
     choice = _choice(settings, split)
     kind = KINDS[min(int(np.searchsorted(choice.cumulative, random.random(), side="right")), 2)]
-    text = given if given is not None else text_of_kind(kind, settings.characters, random)
+    if given is None and settings.fonts and not choice.characters.strip():
+        raise GlyphoneError(
+            f"fonts: {settings.fonts}: no face for {split} has one of the characters {settings.characters!r} that made "
+            "texts may hold: set characters, or draw texts by ngrams alone"
+        )
+    text = given if given is not None else text_of_kind(kind, choice.characters, random)
     family, key = _face(choice, random)
     if shown(text, key) is None:
         text, family, key = _shown(text, choice, family, key, random)
     case = case_of(text)
-    if family in fonts.CAPITALS_ONLY:
+    if has_capitals_alone(key) if settings.fonts else family in fonts.CAPITALS_ONLY:
         # What is seen; some of these faces show the case as the size of capitals. That of µ is a letter they lack.
         text = "".join(each.upper() if shown(each.upper(), key) is not None else each for each in text)
     shaping.check(text, settings.direction)  # here, where all texts pass before the first picture is drawn
