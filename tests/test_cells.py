@@ -95,8 +95,8 @@ def test_gradients_are_numbers_where_dropout_takes_all_of_the_input(kind, module
     x = torch.zeros(2, 40, 3, requires_grad=True)
     out, _ = scanned(made, x, torch.tensor([40, 30]), module=module)
     (out * torch.randn_like(out)).sum().backward()
-    for given in (x, *made.parameters()):
-        assert given.grad is not None and given.grad.abs().max() < 1e6
+    for each in (x, *made.parameters()):
+        assert each.grad is not None and each.grad.abs().max() < 1e6
 
 
 @pytest.mark.parametrize("kind", KINDS)
