@@ -61,7 +61,8 @@ def test_old_states_may_vanish_meanwhile(workspace: Path, monkeypatch: pytest.Mo
 
 def test_samples_that_an_early_stop_left_unmade_do_not_count(workspace: Path) -> None:  # noqa: F811
     stream = {"samples": 10, "ngrams": 0.5, "ngram_order": 2}
-    write(workspace, pretraining={**TRAINING, "epochs": 30, "patience": 1, "learning_rate": 1e-9, "stream": stream})
+    still = {"learning_rate": 1e-9, "final_learning_rate": 0.0}
+    write(workspace, pretraining={**TRAINING, "epochs": 30, "patience": 1, **still, "stream": stream})
     prepare("toy", Path("data/toy"), num_workers=1)
     extract("toy", Path("data/toy"), num_workers=1)
     pretrain_modality("toy")
