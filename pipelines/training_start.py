@@ -47,10 +47,13 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
             raise GlyphoneError(f"{name}.training.new_characters: needs training.warm_start, the model they start from")
         return Start()
     folder = pretrained_folder(name) if pretrained else warm_start_folder(settings.warm_start, name)
-    lines, summary = warm_start(network, alphabet, folder, settings.new_characters)
+    key = f"{name}.training.warm_start"
+    if pretrained:
+        key = f"{name}.pretraining: what stage pretrain made, which is to run again after a change of settings"
+    lines, summary = warm_start(network, alphabet, folder, settings.new_characters, key)
     description = read_description(folder)
     if description["modality"] != name:  # shapes may be alike: 32 filters, 32 pixels
-        raise GlyphoneError(f"{name}.training.warm_start: {folder} is a model of modality {description['modality']!r}")
+        raise GlyphoneError(f"{key}: {folder} is a model of modality {description['modality']!r}")
     lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)

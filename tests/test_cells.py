@@ -87,6 +87,19 @@ def test_the_scan_and_the_equations_agree_in_every_gradient(kind, zoneout):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("module", [scan, equations])
+def test_gradients_are_numbers_where_dropout_takes_all_of_the_input(kind, module):
+    """The state stays zero then, and norms of zeros multiply a gradient by the most that they can, step by step."""
+    torch.manual_seed(1)
+    made = RecurrentLayer(kind, 3, 3)
+    x = torch.zeros(2, 40, 3, requires_grad=True)
+    out, _ = scanned(made, x, torch.tensor([40, 30]), module=module)
+    (out * torch.randn_like(out)).sum().backward()
+    for each in (x, *made.parameters()):
+        assert each.grad is not None and each.grad.abs().max() < 1e6
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("zoneout", [0.0, 0.2])
 def test_no_gradient_shares_memory_with_another(kind, zoneout):
     """Clipping and accumulation change gradients in place: what is shared would be changed twice."""

@@ -1,6 +1,7 @@
 """The folder of a resume state: whose code it hangs on, and that several processes may tidy it up."""
 
 import os
+import re
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,7 @@ from common.errors import GlyphoneError, SettingsError
 from common.files import read_json
 from common.store import Store
 from common.training import checkpoint, loop
+from common.training.launch import RENDEZVOUS
 from common.training.processes import ALONE, is_first, join
 from common.training.settings import TrainingSettings
 from common.training.stream_settings import StreamSettings
@@ -59,7 +61,8 @@ def test_old_states_may_vanish_meanwhile(workspace: Path, monkeypatch: pytest.Mo
 
 def test_samples_that_an_early_stop_left_unmade_do_not_count(workspace: Path) -> None:  # noqa: F811
     stream = {"samples": 10, "ngrams": 0.5, "ngram_order": 2}
-    write(workspace, pretraining={**TRAINING, "epochs": 30, "patience": 1, "learning_rate": 1e-9, "stream": stream})
+    still = {"learning_rate": 1e-9, "final_learning_rate": 0.0}
+    write(workspace, pretraining={**TRAINING, "epochs": 30, "patience": 1, **still, "stream": stream})
     prepare("toy", Path("data/toy"), num_workers=1)
     extract("toy", Path("data/toy"), num_workers=1)
     pretrain_modality("toy")
@@ -153,6 +156,25 @@ def test_a_rank_without_a_world_is_the_first(monkeypatch: pytest.MonkeyPatch) ->
     assert is_first() and join(torch.device("cpu")) is ALONE
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert not is_first()
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is 2 in the environment, which has no RANK, MASTER_ADDR, MASTER_PORT; start"),
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_PORT": "1"}, "which has no MASTER_ADDR; start"),
+        ({"WORLD_SIZE": "two", "RANK": "0"}, "WORLD_SIZE is 'two' in the environment; allowed"),
+    ],
+)
+def test_half_of_an_environment_of_processes_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
+) -> None:
+    for each in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT", RENDEZVOUS):
+        monkeypatch.delenv(each, raising=False)
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(GlyphoneError, match=re.escape(sentence)):
+        join(torch.device("cpu"))
 
 
 def test_a_stride_too_long_for_the_texts_is_one_line_that_names_no_setting(workspace: Path) -> None:  # noqa: F811

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from common.training.settings import TrainingSettings
 from common.training.warm_settings import other_settings
 from common.training.warm_start import warm_start
 from pipelines import recipe
+from pipelines.pretrained import pretrained_folder
 from pipelines.training_start import learnt_from, start
 
 SETTINGS = NetworkSettings(convolutions=(ConvolutionSettings(channels=3),), num_layers=1, num_hidden=8, dropout=0.0)
@@ -201,6 +203,17 @@ def test_a_model_of_the_other_modality_is_refused(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     with pytest.raises(GlyphoneError, match=r"ocr.training.warm_start: old is a model of modality 'toy'"):
         start(*chosen("ocr"))
+
+
+def test_a_pretrained_model_of_other_settings_names_its_stage(folder, monkeypatch):
+    """No training.warm_start stands in the settings that could be put right."""
+    monkeypatch.chdir(folder.parent)
+    shutil.copytree(folder, pretrained_folder("toy"))
+    name, _, _, sections = chosen("toy")
+    sections.training = TrainingSettings()
+    other = network(1, OLD, num_hidden=4)
+    with pytest.raises(GlyphoneError, match=r"^toy\.pretraining: what stage pretrain made, .* again .*does not fit"):
+        start(name, other, OLD, sections)
 
 
 corpora = st.dictionaries(

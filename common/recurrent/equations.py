@@ -42,6 +42,8 @@ def advance(kind: str, x: Tensor, state: State, weights: Weights) -> State:
         return State(torch.sigmoid(output) * torch.tanh(c), c)
     if kind == "layer_norm_lstm":
         _, _, gain, cell_gain, cell_bias = weights.factors
+        # Of zeros without a gradient: see ``norm_lstm_loops``.
+        recurrent = torch.where((recurrent == 0).all(-1, keepdim=True), recurrent.detach(), recurrent)
         recurrent = gain[:, None] * torch.layer_norm(recurrent, (4 * width,), eps=EPSILON)
     input_, forget, cell, output = (x + recurrent).chunk(4, -1)
     if weights.peephole is not None:

@@ -4,6 +4,9 @@ Ba, Kiros and Hinton 2016, "Layer Normalization": gates = input_gain · norm(pre
 pre = W x, and h = o · tanh(cell_gain · norm(c) + cell_bias). Arrays and rules as in ``lstm_loops``; ``hats``
 [B, T, D, 4 H] and ``scales`` [B, T, D] keep norm(R h) and 1 / its deviation, input_gain, bias and gain are [D, 4 H],
 cell_gain and cell_bias [D, H].
+
+No gradient goes back through norm(R h) where R h is zero, as in a row whose whole input dropout took: its norms would
+multiply the gradient by up to 1 / epsilon at each step, until it is no number.
 """
 
 import numpy as np
@@ -64,7 +67,8 @@ def forward(
             z, x, hat, a, gd = gates[b, t, d], pre[b, t, d], hats[b, t, d], operand[d, b], gain[d]
             hb, cb, cell, y, gc, bc = h[d, b], c[d, b], cells[b, t, d], out[b, t, d], cell_gain[d], cell_bias[d]
             i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
-            scales[b, t, d] = normalise(rec[d, b], hat)
+            scale = normalise(rec[d, b], hat)
+            scales[b, t, d] = scale if hat.any() else 0
             normalise(x, hat_x)
             for j in range(4 * H):
                 z[j] = bx[j] + gx[j] * hat_x[j] + gd[j] * hat[j]

@@ -90,7 +90,11 @@ def is_first() -> bool:
 
 
 def num_processes() -> int:
-    return max(1, int(os.environ.get("WORLD_SIZE", "1")))
+    """Raises GlyphoneError where the environment says no number."""
+    told = os.environ.get("WORLD_SIZE", "1")
+    if not told.isdecimal():
+        raise GlyphoneError(f"WORLD_SIZE is {told!r} in the environment; allowed: what torchrun sets, or unset")
+    return max(1, int(told))
 
 
 def join(device: torch.device) -> Group:
@@ -98,9 +102,19 @@ def join(device: torch.device) -> Group:
 
     Args:
         device: where this process computes; a CUDA device without a number becomes the one of ``LOCAL_RANK``.
+
+    Raises:
+        GlyphoneError: they say half of it, as where a shell keeps ``WORLD_SIZE`` of another program.
     """
     if num_processes() == 1:
         return ALONE
+    meeting = os.environ.get(RENDEZVOUS)
+    needed = ("RANK",) if meeting else ("RANK", "MASTER_ADDR", "MASTER_PORT")
+    if missing := [each for each in needed if not os.environ.get(each)]:
+        raise GlyphoneError(
+            f"WORLD_SIZE is {num_processes()} in the environment, which has no {', '.join(missing)}; start it by "
+            "torchrun, which sets all of them, or unset WORLD_SIZE"
+        )
     if device.type == "cuda":
         place, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if place >= count:
@@ -109,7 +123,6 @@ def join(device: torch.device) -> Group:
         torch.cuda.set_device(device)
     hold_on_to_launcher()
     # Not as an address file://…, whose escapes torch leaves: behind a blank in it the processes would wait for ever.
-    meeting = os.environ.get(RENDEZVOUS)
     torch.distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         store=torch.distributed.FileStore(meeting, num_processes()) if meeting else None,

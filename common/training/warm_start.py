@@ -20,12 +20,15 @@ LABEL_AXES = {"head.weight": 0, "head.bias": 0, "condition.weight": 1}
 
 
 def warm_start(
-    network: Network, alphabet: Alphabet, folder: str | Path, new_characters: Mapping[str, str]
+    network: Network, alphabet: Alphabet, folder: str | Path, new_characters: Mapping[str, str], key: str = KEY
 ) -> tuple[list[str], dict[str, Any]]:
     """Overwrite the weights of a fresh network with those of a model folder; characters go by name, not by number.
 
     A character that the model lacks starts from the one that ``new_characters`` names, or with weights near zero and
     the lowest bias of all characters, so that the network at first writes what the model would.
+
+    Args:
+        key: what has it start from that model, for messages.
 
     Returns:
         Lines that say what changed, and the model's ``summary``.
@@ -37,21 +40,21 @@ def warm_start(
     try:
         bundle = read_bundle(folder)
     except BundleError as error:
-        raise GlyphoneError(f"{KEY}: {error}") from None
+        raise GlyphoneError(f"{key}: {error}") from None
     old = bundle.network.state_dict()
     weights = network.state_dict()
-    _check_shapes(old, weights, folder)
+    _check_shapes(old, weights, folder, key)
     there, here = _cell_of(bundle.network), _cell_of(network)
     if there != here:  # weights of one shape that mean other things
-        raise GlyphoneError(f"{KEY}: {folder} does not fit: its cells are {there}, here they are {here}")
+        raise GlyphoneError(f"{key}: {folder} does not fit: its cells are {there}, here they are {here}")
     for new, like in new_characters.items():
-        key = f"training.new_characters.{new}"
+        setting = f"training.new_characters.{new}"
         if new not in alphabet.symbols or new in bundle.alphabet.symbols:
             where = "is in the model already" if new in bundle.alphabet.symbols else "is in no training text"
-            raise GlyphoneError(f"{key}: {new!r} {where}; allowed: characters that only the training texts have")
+            raise GlyphoneError(f"{setting}: {new!r} {where}; allowed: characters that only the training texts have")
         if like not in bundle.alphabet.symbols:
             known = "".join(bundle.alphabet.symbols)
-            raise GlyphoneError(f"{key}: {like!r} is not in the alphabet of {folder}; allowed: one of {known}")
+            raise GlyphoneError(f"{setting}: {like!r} is not in the alphabet of {folder}; allowed: one of {known}")
 
     labels = {symbol: label for label, symbol in enumerate(bundle.alphabet.symbols, BLANK + 1)}
     for name, tensor in weights.items():
@@ -73,7 +76,9 @@ def warm_start(
     return _changes(alphabet, bundle.alphabet, new_characters, folder), bundle.summary
 
 
-def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], folder: str | Path) -> None:
+def _check_shapes(
+    old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], folder: str | Path, key: str
+) -> None:
     for name in sorted({*old, *new}):
         # But for the labels, whose number may differ, a shape must be the same.
         axis = LABEL_AXES.get(name)
@@ -84,7 +89,7 @@ def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tenso
         if shapes[0] != shapes[1]:
             there, here = ("missing" if shape is None else shape for shape in shapes)
             raise GlyphoneError(
-                f"{KEY}: {folder} does not fit: {name} is {there} there and {here} here; "
+                f"{key}: {folder} does not fit: {name} is {there} there and {here} here; "
                 f"`network` and `slices` must be as {Path(folder) / 'bundle.json'} says, all but what has no weights"
             )
 
