@@ -74,7 +74,7 @@ def test_prepare_tells_and_counts_them_as_no_samples(
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(json.dumps(tree), "utf-8")
     prepare("ocr", Path("data/ocr"), num_workers=1)
-    told = "ocr: 1 are links to folders, which are not followed, the first is link: a link to a folder; "
+    told = "ocr: 1 is a link to a folder, which is not followed, the first is link: a link to a folder; "
     assert told in capsys.readouterr().err
     (only,) = read_rejections("data/ocr/rejected.jsonl")
     assert (only.id, only.code) == ("link", "linked_folder")
