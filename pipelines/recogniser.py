@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from pydantic import ValidationError
@@ -37,7 +37,6 @@ BATCH_SLICES = 16_000
 # bound memory and the delay of the first result.
 WAITING_FILES = 128
 WAITING_BATCHES = 6
-METHODS = ("confidences", "emissions")  # of voting, as in common.voting.poll; the first is the default
 READERS = 2  # threads; more gain nothing, for the network takes longer than reading
 
 
@@ -136,14 +135,16 @@ class Recogniser:
         """
         if isinstance(voters, str | os.PathLike):
             raise GlyphoneError(f"voters {os.fspath(voters)!r}: a list of model folders is needed")
-        if voting not in METHODS:
-            raise GlyphoneError(f"voting {voting!r}: allowed: {', '.join(METHODS)}")
-        if voting != METHODS[0] and not voters:
-            raise GlyphoneError(f"voting {voting!r}: one model does not vote; name further ones as voters")
         from common.archive import unpacked
         from common.bundle import read_bundle
         from common.device import choose_device
         from common.tuned_calibration import calibrated_for
+        from common.voting.poll import Method
+
+        if voting not in get_args(Method):
+            raise GlyphoneError(f"voting {voting!r}: allowed: {', '.join(get_args(Method))}")
+        if voting != "confidences" and not voters:  # the default, which says nothing
+            raise GlyphoneError(f"voting {voting!r}: one model does not vote; name further ones as voters")
 
         with ExitStack() as stack:
             opened, *others = (stack.enter_context(unpacked(each)) for each in (folder, *voters))
