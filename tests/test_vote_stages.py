@@ -1,14 +1,11 @@
-"""Votes in evaluate, transcribe, the report and the recipe, on networks that read labels off the slices."""
+"""Votes in evaluate, the report and the recipe, on networks that read labels off the slices."""
 
 import json
 import shutil
 from contextlib import nullcontext
-from hashlib import sha256
 
 import pytest
-import soundfile
 import torch
-from safetensors.torch import load, save
 
 from common.archive import write_zip
 from common.bundle import read_bundle, write_bundle
@@ -20,13 +17,11 @@ from common.network import Network, NetworkSettings
 from common.report.gather import gather
 from common.report.page import render
 from common.report.sources import read_sources
-from pipelines import evaluate, recipe, transcribe
-from pipelines.recogniser import Recogniser
+from pipelines import evaluate, recipe
 from pipelines.settings import read
 from pipelines.voters import load_voters
 from tests.report_world import build, rows_of
 from tests.test_evaluate import SYMBOLS, TEST, Speller, make_project
-from tests.test_transcribe import model, sounds  # noqa: F401  (fixtures)
 
 
 def confused(folder, swaps, **description):
@@ -296,143 +291,8 @@ def test_the_report_shows_the_model_and_the_vote(tmp_path):
 # transcribe
 
 
-@pytest.fixture(scope="module")
-def others(model, tmp_path_factory):  # noqa: F811
-    """Two more models with random weights; the second reads other slices and knows other letters."""
-    folders = []
-    description = json.loads((model / "bundle.json").read_text(encoding="utf-8"))
-    settings = read_bundle(model).network
-    for seed, symbols, hop_ms in ((4, " abcdefg", 10.0), (5, " abcxyz", 20.0)):
-        torch.manual_seed(seed)
-        made = Network(NetworkSettings(**description["network"]), settings.num_features, len(symbols) + 1)
-        made.head.weight.data *= 30
-        folder = tmp_path_factory.mktemp("voters") / f"m{seed}"
-        changed = {
-            **description,
-            "alphabet": list(symbols),
-            "slice_settings": {**description["slice_settings"], "hop_ms": hop_ms},
-            "step": hop_ms / 1000,
-        }
-        write_bundle(folder, made.state_dict(), NetworkSettings(**description["network"]), changed, "# Random\n")
-        folders.append(folder)
-    return folders
-
-
-def test_files_are_voted_on_alone_and_among_others_alike(model, sounds, others):  # noqa: F811
-    recogniser = Recogniser.load(model, "cpu", voters=others)
-    paths = sorted(sounds.glob("0*.wav"))
-    together = list(recogniser.transcribe_all(paths))
-    own = Recogniser.load(model, "cpu")
-    assert [each.hypothesis for each in together] == [recogniser.transcribe(path) for path in paths]
-    assert [each.hypothesis.text for each in together] != [own.transcribe(path).text for path in paths]
-    for path, each in zip(paths, together, strict=True):
-        seconds = soundfile.info(path).duration
-        places = [place for symbol in each.hypothesis.symbols for place in (symbol.start, symbol.end)]
-        assert places == sorted(places) and all(0 <= place <= seconds for place in places)
-
-
-def other_file_of_the_same_weights(folder, name):
-    data = save(load((folder / "model.safetensors").read_bytes()), {"name": name})
-    (folder / "model.safetensors").write_bytes(data)
-    description = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    write_text(folder / "bundle.json", json.dumps({**description, "weights_sha256": sha256(data).hexdigest()}))
-
-
-@pytest.mark.parametrize("voting", ["confidences", "emissions"])
-def test_models_that_say_the_same_vote_as_one_speaks(model, sounds, tmp_path, voting):  # noqa: F811
-    for name in ("b", "c"):
-        shutil.copytree(model, tmp_path / name)
-        other_file_of_the_same_weights(tmp_path / name, name)
-    decoding = DecodingSettings(engine="beam", beam_width=4, whitelist="abc ")
-    recogniser = Recogniser.load(model, "cpu", decoding, [tmp_path / "b", tmp_path / "c"], voting)
-    own = Recogniser.load(model, "cpu", decoding)
-    if voting == "emissions":
-        assert recogniser.transcribe(sounds / "03.wav") == own.transcribe(sounds / "03.wav")
-    # They decode greedily, as no stage tune has chosen for them, with the same whitelist.
-    assert set(recogniser.transcribe(sounds / "05.wav").text) <= set("abc ")
-
-
-def test_the_command_votes_goes_on_and_refuses_other_voters(model, sounds, others, tmp_path, capsysbinary):  # noqa: F811
-    base = [str(model), str(sounds / "02.wav"), str(sounds / "03.wav"), "--device", "cpu", "--quiet"]
-    out = ["-o", str(tmp_path / "out.jsonl")]
-    votes = [argument for each in others for argument in ("--with", str(each))]
-    assert transcribe.main([*base, *votes, *out]) == 0
-    texts = [json.loads(line)["text"] for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    recogniser = Recogniser.load(model, "cpu", voters=others)
-    assert texts == [recogniser.transcribe(sounds / name).text for name in ("02.wav", "03.wav")]
-    assert transcribe.main([*base, *votes, *out, "--verify"]) == 0
-    for changed in ([], votes[:2], [*votes[:2], "--voting", "emissions"]):
-        with pytest.raises(GlyphoneError, match="begun with model"):
-            transcribe.main([*base, *changed, *out])
-    with pytest.raises(GlyphoneError, match="nowhere: no such folder; --with is a folder that train wrote"):
-        transcribe.main([*base, "--with", "nowhere"])
-    shutil.copytree(others[0], tmp_path / "ocr")
-    path = tmp_path / "ocr" / "bundle.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"audio"', '"ocr"'), encoding="utf-8")
-    with pytest.raises(GlyphoneError, match=r"ocr: a model of modality 'ocr', the first argument is of 'audio'"):
-        transcribe.main([*base, "--with", str(tmp_path / "ocr")])
-
-
-def test_a_copy_of_a_model_does_not_vote(project, model, sounds, others, tmp_path):  # noqa: F811
-    """Whatever its folder is called, in stage evaluate, from Python and from the command line."""
-    for name, folder in (("b", model), ("c", others[0]), ("d", others[0])):
-        shutil.copytree(folder, tmp_path / "copies" / name)
-    b, c, d = (tmp_path / "copies" / name for name in "bcd")
-    main, twice = f"{b}: has the weights of the model that it would vote with", f"{d}: has the weights of {c}"
-    for voters, sentence in (
-        ([b], main),
-        ([c, others[1], d], twice),
-        ([others[0]] * 2, f"has the weights of {others[0]}"),
-    ):
-        with pytest.raises(GlyphoneError, match=sentence):
-            Recogniser.load(model, "cpu", voters=voters)
-    with pytest.raises(GlyphoneError, match=main):
-        transcribe.main([str(model), str(sounds), "--device", "cpu", "--with", str(b)])
+def test_a_copy_of_the_model_does_not_vote(project):
     folder = project(", voters: [b]")
     shutil.copytree(folder / "models" / "audio", folder / "b")
     with pytest.raises(GlyphoneError, match=r"audio\.evaluate\.voters: b: has the weights of the model"):
         evaluate.evaluate("audio", "cpu")
-
-
-def test_from_python_as_from_the_command_line(model, others):  # noqa: F811
-    for arguments, sentence in (
-        ({"voting": "loudest", "voters": others}, "voting 'loudest': allowed: confidences, emissions"),
-        ({"voting": "emissions"}, "voting 'emissions': one model does not vote"),
-        ({"voters": str(others[0])}, "a list of model folders is needed"),
-    ):
-        with pytest.raises(GlyphoneError, match=sentence):
-            Recogniser.load(model, "cpu", **arguments)
-
-
-def test_a_model_votes_once(model, sounds, others, tmp_path):  # noqa: F811
-    (tmp_path / "link").symlink_to(others[0])
-    for votes, sentence in (
-        ([model], f"--with: {model} is the first argument, which votes anyway"),
-        ([others[0], others[1], tmp_path / "link"], f"--with: {tmp_path / 'link'} stands twice"),
-    ):
-        with pytest.raises(GlyphoneError) as caught:
-            transcribe.main([str(model), str(sounds), *(part for each in votes for part in ("--with", str(each)))])
-        assert str(caught.value) == f"{sentence}; name other models"
-
-
-def test_archives_of_models_vote_as_their_folders_do(model, sounds, others, tmp_path, capsysbinary):  # noqa: F811
-    archives = [tmp_path / f"{folder.name}.zip" for folder in (model, *others)]
-    for archive, folder in zip(archives, (model, *others), strict=True):
-        write_zip(archive, folder.name, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
-    call = [str(sounds / "02.wav"), "--device", "cpu", "--quiet", "-o", str(tmp_path / "out.jsonl")]
-    assert transcribe.main([str(model), *call, "--with", str(others[0]), "--with", str(others[1])]) == 0
-    written = (tmp_path / "out.jsonl").read_bytes()
-    packed = [str(archives[0]), *call, "--with", str(archives[1]), "--with", str(archives[2])]
-    assert transcribe.main(packed) == 0  # the same models, so nothing is left to do
-    assert transcribe.main([*packed, "--restart"]) == 0
-    assert (tmp_path / "out.jsonl").read_bytes() == written
-    description = json.loads((others[0] / "bundle.json").read_text(encoding="utf-8")) | {"modality": "ocr"}
-    write_zip(archives[1], "m", {"bundle.json": json.dumps(description).encode()})
-    with pytest.raises(GlyphoneError, match=rf"--with {archives[1]}: a model of modality 'ocr', the first argument"):
-        transcribe.main(packed)
-    write_zip(archives[1], "m", {"README.md": b""})
-    with pytest.raises(GlyphoneError, match=r"m4\.zip: holds 0 models, folders with bundle\.json; one is needed"):
-        transcribe.main(packed)
-    archives[1].write_bytes(b"PK")
-    with pytest.raises(GlyphoneError, match=r"m4\.zip: not a model folder, it has no bundle\.json; --with is a folder"):
-        transcribe.main(packed)
