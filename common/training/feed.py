@@ -1,6 +1,7 @@
 """The batches of a training: which samples stand together in which epoch, and how they are made from the data."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -54,6 +55,11 @@ class Feed:
                 joins = draw_joins(rows, samples, partners, settings, self.separator, self._emitted, seed, epoch)
             self.joins.append(joins)
             self.plans.append(plan_epoch(rows, joins.lengths, settings, seed, epoch))
+
+    @cached_property
+    def num_steps(self) -> int:
+        """Of the whole training."""
+        return sum(map(len, self.plans))
 
     def sentence(self) -> str:
         """For the log; empty where no sample is joined or mixed."""
