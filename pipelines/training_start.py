@@ -14,7 +14,7 @@ from common.network import Network
 from common.training.processes import is_first
 from common.training.warm_settings import other_settings
 from common.training.warm_start import warm_start
-from pipelines.pretrained import has_pretrained, pretrained_folder
+from pipelines.pretrained import has_pretrained, is_interrupted, pretrained_folder
 from pipelines.warm_model import model_digest, warm_start_folder
 
 
@@ -33,9 +33,12 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
         chosen: sections ``network``, ``slices`` and ``training`` of modality ``name``.
 
     Raises:
-        GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without one; there are two.
+        GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without one; there are two; the
+            pretraining was interrupted.
     """
     settings = chosen.training
+    if is_interrupted(name):
+        raise GlyphoneError(f"{name}.pretraining: stage pretrain did not come to its end; run it again, then this one")
     pretrained = has_pretrained(name)
     if pretrained and settings.warm_start:
         raise GlyphoneError(
