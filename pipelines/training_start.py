@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from common.alphabet import Alphabet
-from common.bundle import read_description
+from common.bundle import BundleError, read_description
 from common.errors import GlyphoneError
 from common.network import Network
 from common.training.processes import is_first
@@ -53,10 +53,14 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
     key = f"{name}.training.warm_start"
     if pretrained:
         key = f"{name}.pretraining: what stage pretrain made, which is to run again after a change of settings"
-    lines, summary = warm_start(network, alphabet, folder, settings.new_characters, key)
-    description = read_description(folder)
-    if description["modality"] != name:  # shapes may be alike: 32 filters, 32 pixels
+    try:
+        description = read_description(folder)
+    except BundleError as error:
+        raise GlyphoneError(f"{key}: {error}") from None
+    # Shapes may be alike (32 filters, 32 pixels); where they are not, they say nothing that could be mended.
+    if description["modality"] != name:
         raise GlyphoneError(f"{key}: {folder} is a model of modality {description['modality']!r}")
+    lines, summary = warm_start(network, alphabet, folder, settings.new_characters, key)
     lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)
