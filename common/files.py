@@ -121,7 +121,10 @@ def _open_temporary(path: Path) -> tuple[int, str]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where its writer is still at work
                 leftover.unlink()
     while True:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
+        try:
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
+        except OSError as error:  # a folder where nothing may be written, a disk of too many files
+            raise OSError(error.errno, error.strerror, str(path)) from None
         if fcntl is not None:
             with suppress(OSError):  # a network file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.errors import GlyphoneError, run
-from pipelines.pretrained import CURVE, SUMMARY, pretrained_folder
+from pipelines.pretrained import BEGUN, CURVE, SUMMARY, pretrained_folder
 
 
 def main() -> None:
@@ -47,6 +47,8 @@ def pretrain_modality(name: str) -> None:
         return
     if chosen.pretraining.warm_start:
         raise GlyphoneError(f"{name}.pretraining.warm_start: only training starts from a model")
+    if is_first():
+        write_json(folder / SUMMARY, BEGUN)
 
     import torch
 
@@ -60,7 +62,7 @@ def pretrain_modality(name: str) -> None:
     from pipelines.modalities import modality
     from pipelines.streaming import CORPUS, joined, open_stream
     from pipelines.training_calibration import calibration_of
-    from pipelines.training_data import no_samples, read_split, state_folder
+    from pipelines.training_data import finish, no_samples, read_split, state_folder
 
     kind = modality(name)
     data = Path("data") / name
@@ -74,6 +76,7 @@ def pretrain_modality(name: str) -> None:
     torch.manual_seed(chosen.seed)
     network = Network(chosen.network, validation.metadata.num_features, len(alphabet))
     splits = {"train": joined(no_samples(), stream), "validation": read_split(validation, set())}
+    state = state_folder(name, {"validation": validation}, chosen, kind, "", stream, "pretraining")
     with stream:
         trained = train(
             network,
@@ -83,20 +86,21 @@ def pretrain_modality(name: str) -> None:
             chosen.pretraining,
             lambda slices, *randoms: kind.augment(slices, chosen.augment, *randoms),
             chosen.seed,
-            state_folder(name, {"validation": validation}, chosen, kind, "", stream, "pretraining"),
+            state,
         )
     if not is_first():
         return
     metadata = replace(validation.metadata, licences={CORPUS: stream.licence})
     description = training_summary.describe(name, chosen, metadata, alphabet, network, splits, trained)
     training_summary.write_history(folder / CURVE, trained.progress.history)
-    costs = training_summary.costs(network, trained)
-    write_json(folder / SUMMARY, {**costs, "samples": stream.num_samples * trained.progress.epoch})
     network.load_state_dict(trained.weights)
     description["calibration"] = calibration_of(network, validation, alphabet)
     write_bundle(
         folder, trained.weights, chosen.network, description, training_summary.card(description, chosen.network)
     )
+    costs = training_summary.costs(network, trained)
+    write_json(folder / SUMMARY, {**costs, "samples": stream.num_samples * trained.progress.epoch})
+    finish(state)
 
 
 if __name__ == "__main__":

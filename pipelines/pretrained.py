@@ -8,6 +8,8 @@ from pipelines.warm_model import DESCRIPTION
 
 # Costs, empty where there was no pretraining; the learning curve.
 SUMMARY, CURVE = "pretraining.json", "history.csv"
+# What stands in place of the costs until all else is written.
+BEGUN = {"begun": True}
 
 
 def pretrained_folder(name: str) -> Path:
@@ -17,6 +19,12 @@ def pretrained_folder(name: str) -> Path:
 
 def has_pretrained(name: str) -> bool:
     return (pretrained_folder(name) / DESCRIPTION).is_file()
+
+
+def is_interrupted(name: str) -> bool:
+    """Whether a pretraining was begun that did not come to its end; what else is in its folder is of an earlier one."""
+    path = pretrained_folder(name) / SUMMARY
+    return path.is_file() and read_json(path) == BEGUN
 
 
 def pretraining_costs(name: str) -> dict[str, Any]:

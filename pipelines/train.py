@@ -50,7 +50,7 @@ def train_modality(name: str) -> None:
     from pipelines.pretrained import pretraining_costs
     from pipelines.streaming import CORPUS, joined, open_stream
     from pipelines.training_calibration import calibration_of
-    from pipelines.training_data import infeasible, read_split, state_folder
+    from pipelines.training_data import finish, infeasible, read_split, state_folder
     from pipelines.training_start import start
 
     chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "training")
@@ -77,6 +77,7 @@ def train_modality(name: str) -> None:
     def augment(slices: Any, *randoms: Any) -> Any:
         return kind.augment(slices, chosen.augment, *randoms)
 
+    state = state_folder(name, stores, chosen, kind, started.digest, stream)
     with stream or nullcontext():
         trained = train(
             network,
@@ -86,7 +87,7 @@ def train_modality(name: str) -> None:
             chosen.training,
             augment,
             chosen.seed,
-            state_folder(name, stores, chosen, kind, started.digest, stream),
+            state,
         )
     if not is_first():
         return
@@ -106,6 +107,7 @@ def train_modality(name: str) -> None:
         description,
         training_summary.card(description, chosen.network),
     )
+    finish(state)
 
 
 if __name__ == "__main__":

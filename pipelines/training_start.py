@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from common.alphabet import Alphabet
-from common.bundle import read_description
+from common.bundle import BundleError, read_description
 from common.errors import GlyphoneError
 from common.network import Network
 from common.training.processes import is_first
 from common.training.warm_settings import other_settings
 from common.training.warm_start import warm_start
-from pipelines.pretrained import has_pretrained, pretrained_folder
+from pipelines.pretrained import has_pretrained, is_interrupted, pretrained_folder
 from pipelines.warm_model import model_digest, warm_start_folder
 
 
@@ -33,9 +33,12 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
         chosen: sections ``network``, ``slices`` and ``training`` of modality ``name``.
 
     Raises:
-        GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without one; there are two.
+        GlyphoneError: the model is missing or does not fit; ``new_characters`` stands without one; there are two; the
+            pretraining was interrupted.
     """
     settings = chosen.training
+    if is_interrupted(name):
+        raise GlyphoneError(f"{name}.pretraining: stage pretrain did not come to its end; run it again, then this one")
     pretrained = has_pretrained(name)
     if pretrained and settings.warm_start:
         raise GlyphoneError(
@@ -50,10 +53,14 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
     key = f"{name}.training.warm_start"
     if pretrained:
         key = f"{name}.pretraining: what stage pretrain made, which is to run again after a change of settings"
-    lines, summary = warm_start(network, alphabet, folder, settings.new_characters, key)
-    description = read_description(folder)
-    if description["modality"] != name:  # shapes may be alike: 32 filters, 32 pixels
+    try:
+        description = read_description(folder)
+    except BundleError as error:
+        raise GlyphoneError(f"{key}: {error}") from None
+    # Shapes may be alike (32 filters, 32 pixels); where they are not, they say nothing that could be mended.
+    if description["modality"] != name:
         raise GlyphoneError(f"{key}: {folder} is a model of modality {description['modality']!r}")
+    lines, summary = warm_start(network, alphabet, folder, settings.new_characters, key)
     lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)

@@ -18,7 +18,10 @@ def warm_start_folder(folder: str, name: str) -> Path:
         GlyphoneError: there is none, or it is the one that the training would overwrite.
     """
     key = f"{name}.training.warm_start"
-    found = find_file(f"{folder}/{DESCRIPTION}", key).parent
+    try:
+        found = find_file(f"{folder}/{DESCRIPTION}", key).parent
+    except GlyphoneError as error:
+        raise GlyphoneError(f"{error}; allowed: a model folder, no ONNX file, an archive only unpacked") from None
     if found.resolve() == (Path("models") / name).resolve():
         raise GlyphoneError(f"{key}: {folder} is what this training writes; copy it to another folder and name that")
     return found

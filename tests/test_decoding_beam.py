@@ -1,5 +1,6 @@
 """Prefix beam search against enumeration of all alignments, and against a slow textbook implementation."""
 
+import errno
 import gc
 import importlib.util
 import itertools
@@ -7,6 +8,7 @@ import math
 import os
 from collections import defaultdict
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -231,6 +233,17 @@ def test_without_a_folder_for_its_cache_it_compiles_anyway(monkeypatch):
 
     monkeypatch.setattr("common.decoding.compiled.numba.njit", njit)
     assert compiled(textbook) is textbook
+
+
+def add_one(number):
+    return number + 1
+
+
+def test_without_room_for_its_cache_it_computes_anyway(monkeypatch):
+    """A full disk ended whatever computed, in a line that named no file."""
+    full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr("numba.core.caching.FunctionCache.save_overload", full)
+    assert compiled(add_one)(1) == 2 and full.called
 
 
 @pytest.mark.parametrize(("width", "num_best"), [(0, 1), (-3, 1), (4, 0)])

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -261,6 +262,18 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError) as caught:
         write_text(tmp_path, "x")
     assert caught.value.filename == str(tmp_path) and not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_where_no_file_can_be_made_the_one_that_was_to_be_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Not the temporary one, whose name nobody knows."""
+    refused = Mock(side_effect=OSError(number, os.strerror(number), str(tmp_path / ".out.json.abc.part")))
+    monkeypatch.setattr("common.files.tempfile.mkstemp", refused)
+    with pytest.raises(OSError) as caught:
+        write_json(tmp_path / "out.json", {})
+    assert (caught.value.filename, caught.value.errno) == (str(tmp_path / "out.json"), number)
 
 
 def test_a_folder_that_cannot_be_written() -> None:

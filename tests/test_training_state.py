@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import hypothesis
 import pytest
@@ -84,6 +86,67 @@ def test_what_only_guards_a_training_may_be_changed_before_it_goes_on(workspace:
     write(workspace, training={**TRAINING, "patience": 3})
     train_modality("toy")
     assert len(list(Path(".state/toy").iterdir())) == 2
+
+
+def interrupt(stage: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a stage of the toy end behind its last checkpoint, before it writes anything."""
+    with monkeypatch.context() as changed:
+        changed.setattr("pipelines.training_summary.write_history", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            stage("toy")
+
+
+def test_a_training_starts_from_no_interrupted_pretraining(
+    workspace: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It started from fresh weights without a word, or from those of a pretraining with other settings."""
+    write(workspace, pretraining={**TRAINING, "stream": {"samples": 10}})
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+    interrupt(pretrain_modality, monkeypatch)
+    with pytest.raises(GlyphoneError, match=r"^toy\.pretraining: stage pretrain did not come to its end; run it again"):
+        train_modality("toy")
+    pretrain_modality("toy")
+    train_modality("toy")
+    interrupt(pretrain_modality, monkeypatch)
+    with pytest.raises(GlyphoneError, match=r"^toy\.pretraining: stage pretrain did not come to its end; run it again"):
+        train_modality("toy")
+
+
+def test_a_training_that_begins_anew_beside_an_interrupted_one_says_why(
+    workspace: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It was silent: hours of work looked lost."""
+    write(workspace)
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+
+    def said() -> list[str]:
+        capsys.readouterr()
+        train_modality("toy")
+        return [line for line in capsys.readouterr().err.splitlines() if "anew" in line]
+
+    assert not said()  # there is no other one
+    write(workspace, training={**TRAINING, "patience": 3})
+    assert not said()  # the other one was finished
+    write(workspace, training={**TRAINING, "patience": 4})
+    interrupt(train_modality, monkeypatch)
+    (interrupted,) = [path.parent for path in Path(".state/toy").glob("*/unfinished.json")]
+    write(workspace, training={**TRAINING, "patience": 5}, network={**NETWORK, "convolutions": [{"channels": 3}]})
+    (line,) = said()
+    assert line.startswith(f"begins anew, not where {interrupted} was interrupted: toy.network.convolutions.0.channels")
+    assert "channels was 4, is 3; " in line and line.endswith("; toy.training.patience was 4, is 5")
+    write(workspace, training={**TRAINING, "patience": 4})
+    assert not said()  # put back, it goes on
+    assert not list(Path(".state/toy").glob("*/unfinished.json"))
+
+    interrupt(train_modality, monkeypatch)
+    monkeypatch.setattr("pipelines.training_data.CODE", ("common/alphabet.py",))
+    (line,) = said()
+    assert line.endswith(" was interrupted: the code of training is another")
 
 
 def test_a_state_hangs_on_the_fonts_of_a_stream(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from audio.slices import SliceSettings
 from common.alphabet import Alphabet
@@ -68,7 +69,7 @@ def test_old_characters_keep_their_emissions_and_new_ones_start_from_a_named_one
     assert torch.allclose(after[..., 4], lowest, atol=0.05)  # d
     assert fresh.head.weight[4].abs().max() > 0
     said = "\n".join(lines)
-    assert "3 characters keep" in said and "ö←o" in said and "near zero: 'd'" in said and "gone" in said
+    assert "3 characters keep their weights" in said and "ö←o" in said and "near zero: 'd'" in said and "gone" in said
     assert summary["corpora"]["old"]["licence"] == "CC0"
 
 
@@ -82,6 +83,35 @@ def test_what_a_self_conditioned_network_hears_of_a_character_goes_by_name_too(t
     assert torch.equal(fresh.condition.weight[:, 4], near_zero)  # d
     assert torch.equal(fresh.condition.weight[:, 5], old.condition.weight[:, 4])  # ö is o
     assert torch.equal(fresh.condition.bias, old.condition.bias)
+
+
+def test_what_changed_can_be_read_whatever_the_script(folder, tmp_path):
+    """Marks changed the letter before them, and an alphabet of thousands was one line of thousands."""
+    many = Alphabet([chr(0x4E00 + number) for number in range(3000)])
+    lines, _ = warm_start(network(2, many), many, folder, {})
+    assert lines[1].endswith("' and 2,900 more") and max(map(len, lines)) < 150
+    marks = Alphabet("ae\u0301")
+    lines, _ = warm_start(network(2, marks), marks, folder, {})
+    assert lines[0].endswith("1 character keeps its weights") and lines[1].endswith("near zero: 'e\u25cc\u0301'")
+    write_bundle(
+        tmp_path / "many",
+        network(1, many).state_dict(),
+        SETTINGS,
+        {**DESCRIPTION, "alphabet": list(many.symbols)},
+        "card",
+    )
+    with pytest.raises(GlyphoneError, match=r"is not in the alphabet of .* and 2,900 more$") as caught:
+        warm_start(network(2, NEW), NEW, tmp_path / "many", {"a": "x"})
+    assert len(str(caught.value)) < 300
+
+
+def test_new_characters_are_those_of_texts_however_they_were_typed():
+    """Letter and mark as two characters were told to be in no training text, though one sees them there."""
+    for typed in ("\u00e4", "a\u0308"):
+        assert TrainingSettings(new_characters={typed: typed}).new_characters == {"\u00e4": "\u00e4"}
+    for wrong in ({"ab": "a"}, {"a": ""}, {"a\u0364": "a"}):
+        with pytest.raises(ValidationError, match="each must be one character and start from one, not '"):
+            TrainingSettings(new_characters=wrong)
 
 
 def test_the_same_alphabet_gives_the_same_network(folder):
@@ -203,6 +233,8 @@ def test_a_model_of_the_other_modality_is_refused(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     with pytest.raises(GlyphoneError, match=r"ocr.training.warm_start: old is a model of modality 'toy'"):
         start(*chosen("ocr"))
+    with pytest.raises(GlyphoneError, match=r"old is a model of modality 'toy'"):
+        start(*chosen("ocr", num_hidden=9))  # shapes that do not fit either are not what is to be mended
 
 
 def test_a_pretrained_model_of_other_settings_names_its_stage(folder, monkeypatch):
@@ -250,6 +282,9 @@ def test_the_recipe_fills_in_the_digest_so_that_dvc_sees_another_model(folder, t
         recipe.fill_warm_start_digests(tree)
         digests.append(tree["audio"]["training"]["warm_start_digest"])
     assert digests[0] == digests[1] != digests[2] and len(digests[0]) == 32
+    tree["audio"]["training"]["warm_start"] = "old.zip"
+    with pytest.raises(GlyphoneError, match=r"no file 'old\.zip/bundle\.json'; .*allowed: a model folder"):
+        recipe.fill_warm_start_digests(tree)
     (tmp_path / "models").mkdir()
     folder.rename(tmp_path / "models" / "audio")
     tree["audio"]["training"]["warm_start"] = "models/audio"

@@ -3,7 +3,8 @@
 import hashlib
 import inspect
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,16 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     digest = _digest(frozenset({Path(inspect.getfile(function)).parent, *_ROOMS}))
     function.__qualname__ = f"{function.__qualname__}.{digest}"
     try:
-        return numba.njit(cache=True, nogil=True, **options)(function)
+        made = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # "no locator available": a read-only installation without a home; compile in each process
         return numba.njit(nogil=True, **options)(function)
+    made._cache.save_overload = partial(_kept_if_it_can_be, made._cache.save_overload)
+    return made
+
+
+def _kept_if_it_can_be(save: Callable[..., None], *compiled: Any) -> None:
+    with suppress(OSError):  # a full disk; it is compiled, and the next process compiles it again
+        save(*compiled)
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """Settings of training."""
 
+import unicodedata
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -81,6 +82,16 @@ class TrainingSettings(BaseModel):
                 "estimates, by which no pair can be chosen; allowed: one of the two"
             )
         return value
+
+    @field_validator("new_characters")
+    @classmethod
+    def _as_in_alphabets(cls, value: dict[str, str]) -> dict[str, str]:
+        """Texts are NFC; a keyboard or an editor may write a letter and its mark as two characters."""
+        new, like = ([unicodedata.normalize("NFC", each) for each in given] for given in (value, value.values()))
+        for each in (*new, *like):
+            if len(each) != 1:
+                raise ValueError(f"each must be one character and start from one, not {each!r}")
+        return dict(zip(new, like, strict=True))
 
     @model_validator(mode="after")
     def _falls(self) -> Self:

@@ -1,6 +1,7 @@
 """Weights from a trained model, also where it knows other characters."""
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from common.bundle import BundleError, read_bundle
 from common.errors import GlyphoneError
 from common.network import Network
 from common.recurrent.layers import RecurrentLayer
+from common.wording import count, plural
 
 # The weights of a character that starts from none are its fresh ones times this: near zero, and no two alike.
 NEAR_ZERO = 0.01
 KEY = "training.warm_start"
+# Characters that a line names at most: scripts may have thousands.
+MAX_NAMED = 100
 # One axis of these is labels.
 LABEL_AXES = {"head.weight": 0, "head.bias": 0, "condition.weight": 1}
 
@@ -53,7 +57,7 @@ def warm_start(
             where = "is in the model already" if new in bundle.alphabet.symbols else "is in no training text"
             raise GlyphoneError(f"{setting}: {new!r} {where}; allowed: characters that only the training texts have")
         if like not in bundle.alphabet.symbols:
-            known = "".join(bundle.alphabet.symbols)
+            known = _named(bundle.alphabet.symbols)
             raise GlyphoneError(f"{setting}: {like!r} is not in the alphabet of {folder}; allowed: one of {known}")
 
     labels = {symbol: label for label, symbol in enumerate(bundle.alphabet.symbols, BLANK + 1)}
@@ -103,11 +107,19 @@ def _changes(alphabet: Alphabet, old: Alphabet, new_characters: Mapping[str, str
     kept = [symbol for symbol in alphabet.symbols if symbol in old.symbols]
     fresh = [symbol for symbol in alphabet.symbols if symbol not in old.symbols and symbol not in new_characters]
     gone = [symbol for symbol in old.symbols if symbol not in alphabet.symbols]
-    lines = [f"warm start from {folder}: {len(kept)} characters keep their weights"]
+    told = plural(len(kept), "character keeps its weights", "characters keep their weights")
+    lines = [f"warm start from {folder}: {told}"]
     if new_characters:
         lines.append("new, from another: " + " ".join(f"{new}←{like}" for new, like in sorted(new_characters.items())))
     if fresh:
-        lines.append(f"new, from near zero: {''.join(fresh)!r}")
+        lines.append(f"new, from near zero: {_named(fresh)}")
     if gone:
-        lines.append(f"gone, in no training text: {''.join(gone)!r}")
+        lines.append(f"gone, in no training text: {_named(gone)}")
     return lines
+
+
+def _named(symbols: Sequence[str]) -> str:
+    """In quotes; a mark stands on a dotted circle, since it would change the letter before it."""
+    marked = (f"\u25cc{each}" if unicodedata.category(each).startswith("M") else each for each in symbols[:MAX_NAMED])
+    left = len(symbols) - MAX_NAMED
+    return repr("".join(marked)) + (f" and {count(left)} more" if left > 0 else "")
