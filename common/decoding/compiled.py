@@ -27,7 +27,8 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
         made = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # "no locator available": a read-only installation without a home; compile in each process
         return numba.njit(nogil=True, **options)(function)
-    made._cache.save_overload = partial(_kept_if_it_can_be, made._cache.save_overload)
+    if hasattr(made, "_cache"):  # not with NUMBA_DISABLE_JIT, which gives the function as it is
+        made._cache.save_overload = partial(_kept_if_it_can_be, made._cache.save_overload)
     return made
 
 
