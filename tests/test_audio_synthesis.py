@@ -23,7 +23,7 @@ from audio.sentences import DIGITS, sentence, vocabulary
 from audio.slices import SliceSettings, slices
 from audio.spoken import LETTERS as SPOKEN
 from audio.spoken import MAX_DIGITS, SIGNS, spoken, unspoken
-from audio.synthesis import LETTERS, VOICED_HZ, _with_melody, synthesise
+from audio.synthesis import BESIDE, LETTERS, VOICED_HZ, _pronounced, _with_melody, synthesise
 from common.alphabet import needed_slices
 from common.errors import SampleError
 from common.modality import generator
@@ -280,6 +280,14 @@ def test_words_are_said_whole_or_not_at_all(text: str) -> None:
 @given(text=st.text(st.sampled_from([*sorted(SPOKEN | SIGNS), *"0123456789   .,-'\"/%&()"]), max_size=15))
 def test_the_voice_takes_whatever_is_said_to_be_spoken(voice: Hibari, text: str) -> None:
     assert not spoken(text) or voice.phonemize(spoken(text).lower())
+
+
+@pytest.mark.parametrize("mark", BESIDE)
+def test_a_letter_beside_a_mark_is_said_as_alone(voice: Hibari, mark: str) -> None:
+    """A comma made an article of A, and quotation marks made "with" of W."""
+    for letter, said in LETTERS.items():
+        for word in (f"{letter}{mark}", f"{mark}{letter}{mark}"):
+            assert said in " ".join(voice.phonemize(_pronounced(f"ONE {word} TWO"))), word
 
 
 def test_what_the_voice_has_no_words_for_is_refused_and_left_out_of_texts() -> None:
