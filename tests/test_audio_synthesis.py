@@ -28,6 +28,7 @@ from common.alphabet import needed_slices
 from common.errors import SampleError
 from common.modality import generator
 from common.samples import Sample
+from ocr.corpora.synthetic import SyntheticSettings as PictureSettings
 
 KINDS = ("white", "pink", "brown", "hum", "babble", "rumble", "crackle", "traffic", "buzz")
 
@@ -106,6 +107,13 @@ def test_corpus_is_as_large_as_asked_and_grouped_by_condition() -> None:
         assert {each.group for each in samples if each.split == split} == set(conditions)
     assert samples == corpus()
     assert [each.text for each in samples] != [each.text for each in corpus(seed=2)]
+
+
+def test_numbers_of_samples_end_where_those_of_made_pictures_do() -> None:
+    """A number typed with too many zeros listed samples until the memory was full."""
+    sounds, pictures = (each.model_json_schema()["properties"] for each in (SyntheticSettings, PictureSettings))
+    for key in ("num_train", "num_validation", "num_test"):
+        assert sounds[key]["maximum"] == pictures[key]["maximum"]
 
 
 def test_more_samples_keep_those_that_were_there() -> None:
