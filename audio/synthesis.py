@@ -37,6 +37,9 @@ LETTERS = {
     "S": "ˈɛs", "T": "tˈi", "U": "jˈu", "V": "vˈi", "W": "dˈʌbᵊlju", "X": "ˈɛks", "Y": "wˈI", "Z": "zˈi",
 }  # fmt: skip
 
+# What may stand beside a letter that is a word. No apostrophes: 's is no letter.
+BESIDE = '.,;:!?…"“”„«»()'
+
 
 def synthesise(sample: Sample) -> Sound:
     """The recording of a sample whose path is ``synthesis:<seed>:<condition>``, at 16 kHz; with ``:cut``, no margins.
@@ -130,8 +133,12 @@ def _trimmed(waveform: np.ndarray) -> np.ndarray:
 
 def _pronounced(text: str) -> str:
     """The text as the voice takes it, whatever its case: lower case, letters with their pronunciation."""
-    words = text.upper().split()
-    return " ".join(f"[{word}](/{LETTERS[word]}/)" if word in LETTERS else word.lower() for word in words)
+    return " ".join(map(_pronounced_word, text.upper().split()))
+
+
+def _pronounced_word(word: str) -> str:
+    letter = word.strip(BESIDE)
+    return word.replace(letter, f"[{letter}](/{LETTERS[letter]}/)") if letter in LETTERS else word.lower()
 
 
 @lru_cache(maxsize=1)

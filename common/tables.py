@@ -21,7 +21,7 @@ class Row(dict[str, Any]):
 
     Attributes:
         where: "FILE, line N", for messages.
-        is_header: the row that names the columns, of a table that has no other.
+        is_header: the row that names the columns.
     """
 
     def __init__(self, cells: Mapping[str, Any], where: str, is_header: bool = False) -> None:
@@ -131,6 +131,7 @@ def _json_rows(path: str | Path, text: str) -> Iterator[Row]:
 
 
 def _separated_rows(path: str | Path, text: str, columns: Sequence[str] | None, delimiter: str | None) -> Iterator[Row]:
+    """The header, where ``columns`` do not stand for it, then the rows."""
     first = text.split("\n", 1)[0]
     if delimiter is None:
         delimiter = "\t" if Path(path).suffix.lower() != ".csv" else ";" if ";" in first and "," not in first else ","
@@ -141,7 +142,6 @@ def _separated_rows(path: str | Path, text: str, columns: Sequence[str] | None, 
         # With their ends: a cell in quotation marks may hold several lines, which would be joined without a blank.
         reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     header = list(columns) if columns is not None else None
-    lonely = None
     while True:
         number = reader.line_num + 1
         try:
@@ -156,13 +156,10 @@ def _separated_rows(path: str | Path, text: str, columns: Sequence[str] | None, 
             header = cells
             if len({name.strip().lower() for name in header}) < len(header):
                 raise GlyphoneError(f"{path}, line {number}: a column name stands twice: {', '.join(header)}")
-            lonely = Row(dict.fromkeys(header), f"{path}, line {number}", is_header=True)
+            yield Row(dict.fromkeys(header), f"{path}, line {number}", is_header=True)
             continue
         if len(cells) != len(header):
             raise GlyphoneError(f"{path}, line {number}: {len(cells)} cells, the table has {len(header)} columns")
-        lonely = None
         yield Row(dict(zip(header, cells, strict=True)), f"{path}, line {number}")
     if header is None:
         raise GlyphoneError(f"{path}: an empty table; a header row with column names is needed")
-    if lonely is not None:
-        yield lonely

@@ -15,7 +15,7 @@ def calibrated_for(bundle: Bundle, folder: str | Path, decoding: DecodingSetting
     """The bundle with the calibration of a decoder's hypotheses.
 
     With engine beam_lm or rescoring it is that of ``decoding.json`` in the bundle's folder; where there is none, as of
-    older models, and else, it is the bundle's own, of greedy hypotheses.
+    older models, or one of another engine's texts, and else, it is the bundle's own, of greedy hypotheses.
 
     Raises:
         GlyphoneError: ``decoding.json`` is damaged or of another version.
@@ -25,8 +25,9 @@ def calibrated_for(bundle: Bundle, folder: str | Path, decoding: DecodingSetting
     if not chosen_by_language or not path.is_file():
         return bundle
     try:
-        description = read_json(path).get("calibration")
-        if description is None:
+        content = read_json(path)
+        description = content.get("calibration")
+        if description is None or content["settings"]["engine"] != decoding.engine:
             return bundle
         calibration = Calibration.of_description(description)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

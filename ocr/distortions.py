@@ -8,6 +8,7 @@ import numpy as np
 cv2.setNumThreads(0)
 
 MOST_REMAPPED = 2**15 - 1  # columns from which on OpenCV maps no picture: a longer line is not bent
+MOST_JPEG = 65_500  # columns that a JPEG holds: a longer line is not compressed
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def photograph(image: np.ndarray, strength: Strength, generator: np.random.Gener
         image = image + float(generator.uniform(0.3, 1.2)) * (image - cv2.GaussianBlur(image, (0, 0), 1.2))
     grey = np.clip(image + 0.5, 0, 255).astype(np.uint8)
     quality = int(generator.integers(strength.lowest_quality, 100))
-    if quality < 90:
+    if quality < 90 and grey.shape[1] <= MOST_JPEG:
         # JPEG of one build of the library equals that of another only to a grey level or so; the rest is exact.
         _, data = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)

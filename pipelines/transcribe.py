@@ -9,7 +9,8 @@ A recording longer than slices.max_seconds of the model is cut in pauses, into p
 learnt from.
 With --with other models vote with MODEL, each by its own decoder: docs/decoding.md.
 With -o the command goes on where it stopped: what OUT holds for the same path and size is kept.
-Exit code 0: all transcribed; 1: some files could not be read, they are named at the end; 2: wrong call or model.
+Exit code 0: all transcribed; 1: some files could not be read, or with --verify read otherwise alone, they are named at
+the end; 2: wrong call or model.
 """
 
 import argparse
@@ -26,13 +27,11 @@ from common.wording import out_of
 if TYPE_CHECKING:
     from common.decoding import DecodingSettings
     from pipelines.outputs import Documents, Rows
-    from pipelines.recogniser import Recogniser, Result
+    from pipelines.recogniser import Result
 
 ENGINES = ("greedy", "beam", "beam_lm", "ctcdecode")
 # Formats that hold more than one text of a file.
 WITH_ALTERNATIVES = ("jsonl", "page")
-# A file alone and among others may differ in the last bits of a sum, never by this much.
-CONFIDENCE_TOLERANCE = 1e-3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +65,7 @@ def _with_model(options: argparse.Namespace, voter_folders: list[Path]) -> int:
     listed = map(os.fsdecode, sys.stdin.buffer) if STANDARD_INPUT in options.paths else ()
     found = find_files(options.paths, modality(name).suffixes, listed)
     paths, reasons = found.paths, found.reasons
+    differences: dict[str, str] = {}
     if not paths and not reasons:
         raise GlyphoneError("no files named: give files, folders, globs, or - and a list on standard input")
     if (sentence := found.sentence()) and not options.quiet:
@@ -74,15 +74,20 @@ def _with_model(options: argparse.Namespace, voter_folders: list[Path]) -> int:
         todo = output.todo(paths)
         if len(todo) < len(paths) and not options.quiet:
             num_done = len(paths) - len(todo)
-            print(f"{out_of(num_done, len(paths), 'file', 'are')} in {options.output} already", file=sys.stderr)
+            unverified = ", and not verified" if options.verify else ""
+            done = out_of(num_done, len(paths), "file", "are")
+            print(f"{done} in {options.output} already{unverified}", file=sys.stderr)
         if todo:
-            reasons |= _transcribe(options, todo, output)
+            unread, differences = _transcribe(options, todo, output)
+            reasons |= unread
     for path, reason in reasons.items():
         print(f"not transcribed: {_shown(path)}: {reason}", file=sys.stderr)
     if reasons:
         failed = out_of(len(reasons), len({*paths, *reasons}), "input", "were")
         print(f"{failed} not transcribed", file=sys.stderr)
-    return 1 if reasons else 0
+    for path, difference in differences.items():
+        print(f"--verify: {_shown(path)}: {difference}", file=sys.stderr)
+    return 1 if reasons or differences else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -237,14 +242,18 @@ def _engine(decoding: "DecodingSettings", model: Path) -> str:
     return f"{decoding.engine} {digest.hexdigest()[:16]}"
 
 
-def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | Documents") -> dict[str, str]:
-    """Write the result of each file; return the files that could not be read, path → reason."""
+def _transcribe(
+    options: argparse.Namespace, paths: list[str], output: "Rows | Documents"
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Write the result of each file; return path → reason of those that could not be read, and path → difference."""
     from tqdm import tqdm
 
     from pipelines.recogniser import Recogniser
+    from pipelines.verification import difference
 
     recogniser = Recogniser.load(options.model, options.device, _decoding(options), options.voters, options.voting)
     reasons: dict[str, str] = {}
+    differences: dict[str, str] = {}
     num_written = num_empty = 0
     # Closed where writing fails or a user interrupts: the bar gives way to the message.
     with closing(_followed(recogniser.transcribe_all(paths, options.batch_frames), len(paths), options)) as results:
@@ -257,24 +266,11 @@ def _transcribe(options: argparse.Namespace, paths: list[str], output: "Rows | D
             output.add(result)
             num_written += 1
             num_empty += not result.hypothesis.text
-            if options.verify and (difference := _difference(recogniser, result)):
-                reasons[result.path] = difference
+            if options.verify and (told := difference(recogniser, result)):
+                differences[result.path] = told
     if num_empty == num_written > 1:
         print(f"none of {num_written} files gave a text; the model's report shows what it is worth", file=sys.stderr)
-    return reasons
-
-
-def _difference(recogniser: "Recogniser", result: "Result") -> str:
-    """What is not the same when the file is transcribed alone; "" when all is."""
-    assert result.hypothesis is not None
-    alone, among = recogniser.transcribe(result.path), result.hypothesis
-    if alone.text != among.text:
-        return f"--verify: alone it reads {alone.text!r}, among others {among.text!r}"
-    if [(word.start, word.end) for word in alone.words] != [(word.start, word.end) for word in among.words]:
-        return "--verify: alone its words stand at other places than among others"
-    if abs(alone.confidence - among.confidence) > CONFIDENCE_TOLERANCE:
-        return f"--verify: confidence {alone.confidence:.6f} alone, {among.confidence:.6f} among others"
-    return ""
+    return reasons, differences
 
 
 def _followed(

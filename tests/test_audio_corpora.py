@@ -221,7 +221,7 @@ def test_common_voice(tmp_path: Path) -> None:
         ("common_voice_de_3", "clips/common_voice_de_3.mp3", "Äpfel", "s3", "test"),
     ]
     write(tmp_path, {"dev.tsv": "client_id\tpath\ttext\ns2\ta\tNein\n"})
-    fails("common_voice", tmp_path, "dev.tsv, line 2: no column 'sentence'")
+    fails("common_voice", tmp_path, "dev.tsv, line 1: no column 'sentence'")
 
 
 # Kaldi
@@ -309,7 +309,7 @@ def test_manifest_groups_and_splits_by_pattern(tmp_path: Path) -> None:
 
 def test_manifest_mistakes(tmp_path: Path) -> None:
     write(tmp_path, {"a.csv": "path,words_spoken\na.wav,hello\n"})
-    fails("manifest", tmp_path, "a.csv, line 2: no column 'text'", manifest="a.csv")
+    fails("manifest", tmp_path, "a.csv, line 1: no column 'text'", manifest="a.csv")
 
 
 def test_folder(tmp_path: Path) -> None:

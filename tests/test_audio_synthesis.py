@@ -23,11 +23,12 @@ from audio.sentences import DIGITS, sentence, vocabulary
 from audio.slices import SliceSettings, slices
 from audio.spoken import LETTERS as SPOKEN
 from audio.spoken import MAX_DIGITS, SIGNS, spoken, unspoken
-from audio.synthesis import LETTERS, VOICED_HZ, _with_melody, synthesise
+from audio.synthesis import BESIDE, LETTERS, VOICED_HZ, _pronounced, _with_melody, synthesise
 from common.alphabet import needed_slices
 from common.errors import SampleError
 from common.modality import generator
 from common.samples import Sample
+from ocr.corpora.synthetic import SyntheticSettings as PictureSettings
 
 KINDS = ("white", "pink", "brown", "hum", "babble", "rumble", "crackle", "traffic", "buzz")
 
@@ -106,6 +107,13 @@ def test_corpus_is_as_large_as_asked_and_grouped_by_condition() -> None:
         assert {each.group for each in samples if each.split == split} == set(conditions)
     assert samples == corpus()
     assert [each.text for each in samples] != [each.text for each in corpus(seed=2)]
+
+
+def test_numbers_of_samples_end_where_those_of_made_pictures_do() -> None:
+    """A number typed with too many zeros listed samples until the memory was full."""
+    sounds, pictures = (each.model_json_schema()["properties"] for each in (SyntheticSettings, PictureSettings))
+    for key in ("num_train", "num_validation", "num_test"):
+        assert sounds[key]["maximum"] == pictures[key]["maximum"]
 
 
 def test_more_samples_keep_those_that_were_there() -> None:
@@ -280,6 +288,14 @@ def test_words_are_said_whole_or_not_at_all(text: str) -> None:
 @given(text=st.text(st.sampled_from([*sorted(SPOKEN | SIGNS), *"0123456789   .,-'\"/%&()"]), max_size=15))
 def test_the_voice_takes_whatever_is_said_to_be_spoken(voice: Hibari, text: str) -> None:
     assert not spoken(text) or voice.phonemize(spoken(text).lower())
+
+
+@pytest.mark.parametrize("mark", BESIDE)
+def test_a_letter_beside_a_mark_is_said_as_alone(voice: Hibari, mark: str) -> None:
+    """A comma made an article of A, and quotation marks made "with" of W."""
+    for letter, said in LETTERS.items():
+        for word in (f"{letter}{mark}", f"{mark}{letter}{mark}"):
+            assert said in " ".join(voice.phonemize(_pronounced(f"ONE {word} TWO"))), word
 
 
 def test_what_the_voice_has_no_words_for_is_refused_and_left_out_of_texts() -> None:

@@ -265,7 +265,7 @@ def test_a_transcript_too_long_for_the_network_s_stride_is_rejected_at_train(sco
         (
             "manifest.tsv",
             b"path\ttranscrpt\na.numbers\tab\n",
-            "line 2: no column 'text'; found 'path', 'transcrpt'; it may also be called transcript, ",
+            "line 1: no column 'text'; found 'path', 'transcrpt'; it may also be called transcript, ",
         ),
         ("manifest.csv", b"path,text\na.numbers\n", "line 2: 1 cells, the table has 2 columns"),
         ("manifest.jsonl", b'{"path": "a.numbers"}\n', "line 1: no column 'text'; found 'path'"),

@@ -233,6 +233,10 @@ def test_the_bundle_alone_decodes_with_its_language_model(project):
     assert recogniser.bundle.calibration == Calibration.of_description(tuned["calibration"])
     greedy = Recogniser.load(moved, decoding=DecodingSettings(engine="greedy"))
     assert greedy.bundle.calibration == read_bundle(moved).calibration != recogniser.bundle.calibration
+    # What was fitted on the texts of another engine says nothing of those of this one.
+    settings = tuned["settings"] | {"engine": "beam"}
+    write_json(moved / "language/decoding.json", tuned | {"settings": settings})
+    assert Recogniser.load(moved, decoding=recogniser.decoding).bundle.calibration == greedy.bundle.calibration
     # A model that was tuned before there was one keeps that of train; a damaged one is told.
     for damage, message in ((None, None), ({"words": {}}, "calibration: 'characters'")):
         write_json(moved / "language/decoding.json", tuned | {"calibration": damage})

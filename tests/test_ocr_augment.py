@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.modality import generator
+from common.training.settings import TrainingSettings
 from ocr.augment import AugmentSettings, augment
 from ocr.slices import SliceSettings
 
@@ -38,7 +39,10 @@ def test_any_size(num_slices, height, seed):
 
 
 def test_the_widest_slices_that_the_settings_allow():
-    widest = max(each.le for each in SliceSettings.model_fields["max_width_px"].metadata if hasattr(each, "le"))
+    keys = ((SliceSettings, "max_width_px"), (TrainingSettings, "joined_slices"))
+    limits = [each for model, key in keys for each in model.model_fields[key].metadata]
+    widest, joined = (each.le for each in limits if hasattr(each, "le"))
+    assert joined <= widest
     slices = np.random.default_rng(0).random((widest, 8), dtype=np.float32)
     chosen = AugmentSettings(stretch=0.9, probability=1)
     lengths = [len(augment(slices, chosen, generator(seed, "augment", "a"))) for seed in range(6)]

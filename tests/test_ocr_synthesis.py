@@ -14,7 +14,7 @@ from common.modality import generator
 from common.samples import SPLITS, Sample
 from ocr import fonts, glyphs, words
 from ocr.corpora.synthetic import READER, SyntheticSettings
-from ocr.distortions import STRENGTHS, ground, warp
+from ocr.distortions import STRENGTHS, ground, photograph, warp
 from ocr.slices import SliceSettings, slices
 from ocr.synthesis import parse, path, synthesise
 from ocr.typesetting import CASES, Setting, case_of, ink
@@ -200,6 +200,14 @@ def test_lines_that_are_too_long_to_be_bent_are_drawn_straight():
     line = np.full((12, 33_000, 3), 255, np.uint8)
     turned = warp(line, replace(STRENGTHS["clean"], bend=1.0), generator(1, "test", "line"))
     assert turned.shape[1] > 30_000 and turned.max() == 255
+
+
+def test_lines_that_are_too_long_for_jpeg_are_pictures_too():
+    """JPEG holds 65,500 columns; a text of a thousand letters ended in a traceback."""
+    chosen = replace(STRENGTHS["clean"], lowest_quality=1)
+    line = np.zeros((26, 70_000), np.float32)
+    for seed in range(4):
+        assert photograph(line, chosen, generator(seed, "test", "line")).shape[1] >= 70_000
 
 
 @pytest.mark.parametrize("height", [1, 3, 5])

@@ -60,10 +60,11 @@ def test_aliases_give_way_to_the_name_itself(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("t.tsv", b"path\tlabels\na\tb\n", ("line 2", "'text'", "'labels'")),
+        ("t.tsv", b"\npath\tlabels\na\tb\n", ("line 2", "'text'", "'labels'")),
         ("t.tsv", b"path\ttext\na\tb\nc\n", ("line 3", "1 cells", "2 columns")),
         ("t.tsv", b"path\ttext\na\t\xff\xfe\n", ("line 2", "UTF-8")),
         ("t.tsv", b"", ("empty table",)),
+        ("t.tsv", b"path\tlabels\na\tb\n", ("line 1:", "'text'")),
         ("t.tsv", b"path\tlabels\n", ("line 1", "'text'", "'labels'")),
         ("t.csv", b"\n{}\n", ("line 2", "'path'", "'{}'")),
         ("t.tsv", b"path\ttext\tText\na\tb\tc\n", ("line 1", "twice")),

@@ -30,9 +30,9 @@ class SyntheticSettings(BaseModel):
     accents: float = Field(0.0, ge=0, le=1)
     # Cut to the words, as the recordings of some corpora are; else a little silence stands before and after them.
     cut: bool = False
-    num_train: int = Field(2000, ge=0)
-    num_validation: int = Field(150, ge=0)
-    num_test: int = Field(300, ge=0)
+    num_train: int = Field(2000, ge=0, le=10_000_000)
+    num_validation: int = Field(150, ge=0, le=1_000_000)
+    num_test: int = Field(300, ge=0, le=1_000_000)
 
 
 def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]:

@@ -48,7 +48,9 @@ class TrainingSettings(BaseModel):
     # Share of an epoch's samples that go on with another random training sample, of the same group (speaker, book)
     # where it has others, else of the same corpus; texts are joined by a space, if the alphabet has one. 0 is off.
     joined: float = Field(0.0, ge=0, le=1)
-    joined_slices: int = Field(0, ge=0)  # longest joined sample; 0: as the longest training sample
+    # Longest joined sample, at most as long as the widest picture may be: OpenCV changes none of 32,767 columns, and
+    # augmentation nearly doubles some. 0: as the longest training sample.
+    joined_slices: int = Field(0, ge=0, le=16_384)
     # Slices of ground between the two: 0 to twice as many.
     joined_gap: int = Field(10, ge=0, le=1_000)
     # Share of the samples that are mixed with another of their batch: λ · this + (1 - λ) · that, and so the losses of
