@@ -12,10 +12,10 @@ from common.bundle import BundleError, read_description
 from common.errors import GlyphoneError
 from common.network import Network
 from common.training.processes import is_first
-from common.training.warm_settings import other_settings
+from common.training.warm_settings import misfits, other_settings
 from common.training.warm_start import warm_start
 from pipelines.pretrained import has_pretrained, is_interrupted, pretrained_folder
-from pipelines.warm_model import model_digest, warm_start_folder
+from pipelines.warm_model import DESCRIPTION, model_digest, warm_start_folder
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
     # Shapes may be alike (32 filters, 32 pixels); where they are not, they say nothing that could be mended.
     if description["modality"] != name:
         raise GlyphoneError(f"{key}: {folder} is a model of modality {description['modality']!r}")
+    if told := misfits(description, chosen.network, network.num_features):
+        raise GlyphoneError(f"{key}: {folder} does not fit: {'; '.join(told)}; set it as in {folder / DESCRIPTION}")
     lines, summary = warm_start(network, alphabet, folder, settings.new_characters, key)
     lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():

@@ -237,6 +237,31 @@ def test_a_model_of_the_other_modality_is_refused(folder, monkeypatch):
         start(*chosen("ocr", num_hidden=9))  # shapes that do not fit either are not what is to be mended
 
 
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"num_hidden": 9}, r"does not fit: network\.num_hidden: \d there, 9 here; set it as in old/bundle\.json$"),
+        (
+            {"cell": "gru", "num_layers": 3},
+            r"network\.cell: lstm there, gru here; network\.num_layers: 1 there, 3 here;",
+        ),
+        ({"cell": "transformer"}, r"network\.num_heads: none there, 4 here;"),
+        (
+            {"convolutions": (ConvolutionSettings(channels=3), ConvolutionSettings(channels=3, kernel=(3, 5)))},
+            r"network\.convolutions\.1\.channels: none there, 3 here; .*\.1\.kernel: none there, \[3, 5\] here;",
+        ),
+    ],
+)
+def test_a_model_that_does_not_fit_is_told_by_the_settings(folder, monkeypatch, more, sentence):
+    """By its weights a person would have to know what encoder.layers.0.backwards.bias_hh_l0 hangs on."""
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(GlyphoneError, match=r"^toy\.training\.warm_start: old " + f".*{sentence}"):
+        start(*chosen("toy", **more))
+    name, _, alphabet, sections = chosen("toy")
+    with pytest.raises(GlyphoneError, match=r"does not fit: features a slice: 6 there, 7 here"):
+        start(name, Network(sections.network, 7, len(alphabet)), alphabet, sections)
+
+
 def test_a_pretrained_model_of_other_settings_names_its_stage(folder, monkeypatch):
     """No training.warm_start stands in the settings that could be put right."""
     monkeypatch.chdir(folder.parent)

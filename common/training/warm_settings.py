@@ -1,4 +1,4 @@
-"""What weights that are taken over have learnt with, and are to go on with: settings that shapes say nothing of."""
+"""Settings that weights which are taken over have learnt with, and those that they are to go on with."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,6 +26,33 @@ def other_settings(description: Mapping[str, Any], network: NetworkSettings, sli
     old, new = (dict(_of_network(each)) for each in (NetworkSettings(**description["network"]), network))
     pairs |= {f"network.{key}": (value, new.get(key)) for key, value in old.items()}
     return [f"{key}: learnt with {was}, goes on with {now}" for key, (was, now) in pairs.items() if was != now]
+
+
+def misfits(description: Mapping[str, Any], network: NetworkSettings, num_features: int) -> list[str]:
+    """A sentence a setting by which the model's weights are others than the training's, in shape or in meaning.
+
+    Args:
+        description: ``bundle.json`` of the model.
+        network, num_features: of the training.
+    """
+    old, new = (dict(_of_weights(each)) for each in (NetworkSettings(**description["network"]), network))
+    pairs = {f"network.{key}": (old.get(key), new.get(key)) for key in {**old, **new}}
+    pairs["features a slice"] = (description["num_features"], num_features)
+    return [f"{key}: {_shown(was)} there, {_shown(now)} here" for key, (was, now) in pairs.items() if was != now]
+
+
+def _of_weights(settings: NetworkSettings) -> Iterator[tuple[str, Any]]:
+    for number, block in enumerate(settings.convolutions):
+        yield f"convolutions.{number}.channels", block.channels
+        yield f"convolutions.{number}.kernel", list(block.kernel)
+    for key in ("cell", "num_layers", "num_hidden", "bidirectional", "self_conditioned"):
+        yield key, getattr(settings, key)
+    if settings.cell == "transformer":
+        yield "num_heads", settings.num_heads
+
+
+def _shown(value: Any) -> Any:
+    return "none" if value is None else value
 
 
 def _of_network(settings: NetworkSettings) -> Iterator[tuple[str, Any]]:
