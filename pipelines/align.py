@@ -49,7 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.align", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder or its archive, e.g. models/audio")
     parser.add_argument("table", metavar="TABLE", type=Path, help="manifest: columns path and text, and more")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, help="table to write (.tsv); default: print it")
     parser.add_argument("--only", metavar="WORD", nargs="+", default=[], help="these words only, as aligned")
@@ -86,6 +86,7 @@ def align_table(
     Raises:
         GlyphoneError: no such model or table, or a margin or confidence that cannot be.
     """
+    from common.archive import unpacked
     from common.bundle import read_bundle
     from common.manifest import ManifestSettings, read_manifest
     from common.progress import with_progress
@@ -93,7 +94,8 @@ def align_table(
 
     if not 0 <= min_confidence <= 1:
         raise GlyphoneError(f"--min-confidence {min_confidence:g}: a number from 0 to 1 is needed")
-    bundle = read_bundle(model)
+    with unpacked(model) as folder:
+        bundle = read_bundle(folder)
     if bundle.alphabet.direction == "rtl":
         raise GlyphoneError(f"{model}: a model of lines that read from right to left; align takes left to right alone")
     margin = MARGINS[bundle.unit] if margin is None else margin

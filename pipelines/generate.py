@@ -1,7 +1,7 @@
 """Write new texts with the character model of a model folder, one a line.
 
-Stage lm learns it where language.characters is set; stage tune puts it into the model folder. MODEL may be that folder,
-or a folder of language models: data/<modality>/language. The same call gives the same texts.
+Stage lm learns it where language.characters is set; stage tune puts it into the model folder. MODEL may be that folder
+or its archive, or a folder of language models: data/<modality>/language. The same call gives the same texts.
 """
 
 import argparse
@@ -16,16 +16,20 @@ from common.wording import out_of, plural
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    from common.archive import unpacked
     from common.decoding.places import LANGUAGE_FOLDER
     from common.language.character_folder import read_characters
     from common.language.generation import generate
     from common.output import put
     from common.text import normalise
 
-    if not options.model.is_dir():
-        raise GlyphoneError(f"{options.model}: no such folder; the first argument is one, e.g. models/audio")
-    inner = options.model / LANGUAGE_FOLDER
-    model, text_settings = read_characters(inner if inner.is_dir() else options.model)
+    with unpacked(options.model) as folder:
+        if not folder.is_dir():
+            raise GlyphoneError(
+                f"{options.model}: no such folder or archive; the first argument is one, e.g. models/audio"
+            )
+        inner = folder / LANGUAGE_FOLDER
+        model, text_settings = read_characters(inner if inner.is_dir() else folder)
     prompt = normalise(options.prompt, text_settings)
     # A blank at its end says that a new word begins.
     prompt += " " if prompt and options.prompt[-1:].isspace() else ""
@@ -51,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.generate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder, e.g. models/audio")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="model folder or its archive, e.g. models/audio")
     parser.add_argument(
         "--temperature", metavar="T", type=_temperature, default=1.0, help="0 takes the most probable (%(default)s)"
     )

@@ -175,7 +175,8 @@ def fill_warm_start_digests(tree: Mapping[str, Any]) -> None:
     for name in _modalities(tree):
         section = tree[name].get("training") if isinstance(tree.get(name), Mapping) else None
         if isinstance(section, dict) and isinstance(section.get("warm_start"), str) and section["warm_start"]:
-            section["warm_start_digest"] = model_digest(warm_start_folder(section["warm_start"], name))
+            with warm_start_folder(section["warm_start"], name) as folder:
+                section["warm_start_digest"] = model_digest(folder)
 
 
 def fill_voters_digests(tree: Mapping[str, Any]) -> None:

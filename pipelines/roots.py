@@ -42,8 +42,11 @@ def resolve_root(root: str, key: str, hint: str = "") -> Path:
     return folder
 
 
-def find_file(name: str, key: str) -> Path:
-    """An existing file, absolute or relative to one of ``data_folders()``; ``key`` (of the setting) is for the message.
+def find_file(name: str, key: str, what: str = "file") -> Path:
+    """An existing file, absolute or relative to one of ``data_folders()``.
+
+    Args:
+        key, what: the setting that names it, and what it is, for the message.
 
     Raises:
         GlyphoneError: there is no such file; says where it was looked for.
@@ -51,7 +54,7 @@ def find_file(name: str, key: str) -> Path:
     for path in _candidates(name):
         if path.is_file():
             return path
-    raise GlyphoneError(f"{key}: no file {name!r}; looked for {', '.join(map(str, _candidates(name)))}")
+    raise GlyphoneError(f"{key}: no {what} {name!r}; looked for {', '.join(map(str, _candidates(name)))}")
 
 
 def _candidates(root: str) -> list[Path]:

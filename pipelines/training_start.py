@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,20 +50,27 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
         if settings.new_characters:
             raise GlyphoneError(f"{name}.training.new_characters: needs training.warm_start, the model they start from")
         return Start()
-    folder = pretrained_folder(name) if pretrained else warm_start_folder(settings.warm_start, name)
-    key = f"{name}.training.warm_start"
     if pretrained:
         key = f"{name}.pretraining: what stage pretrain made, which is to run again after a change of settings"
+        return _start_from(pretrained_folder(name), name, network, alphabet, chosen, key, str(pretrained_folder(name)))
+    with warm_start_folder(settings.warm_start, name) as folder:
+        key = f"{name}.training.warm_start"
+        return _start_from(folder, name, network, alphabet, chosen, key, settings.warm_start)
+
+
+def _start_from(
+    folder: Path, name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespace, key: str, called: str
+) -> Start:
     try:
         description = read_description(folder)
     except BundleError as error:
         raise GlyphoneError(f"{key}: {error}") from None
     # Shapes may be alike (32 filters, 32 pixels); where they are not, they say nothing that could be mended.
     if description["modality"] != name:
-        raise GlyphoneError(f"{key}: {folder} is a model of modality {description['modality']!r}")
+        raise GlyphoneError(f"{key}: {called} is a model of modality {description['modality']!r}")
     if told := misfits(description, chosen.network, network.num_features):
-        raise GlyphoneError(f"{key}: {folder} does not fit: {'; '.join(told)}; set it as in {folder / DESCRIPTION}")
-    lines, summary = warm_start(network, alphabet, folder, settings.new_characters, key)
+        raise GlyphoneError(f"{key}: {called} does not fit: {'; '.join(told)}; set it as in its {DESCRIPTION}")
+    lines, summary = warm_start(network, alphabet, folder, chosen.training.new_characters, key, called)
     lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)

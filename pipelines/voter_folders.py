@@ -1,7 +1,6 @@
 """The models that vote with the one that is evaluated, folders or archives: where they are, and their digest."""
 
 import hashlib
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,8 +9,7 @@ from common.archive import unpacked
 from common.decoding.places import LANGUAGE_FOLDER
 from common.errors import GlyphoneError
 from pipelines.listing import DIGEST_LENGTH, file_digest
-from pipelines.roots import find_file
-from pipelines.warm_model import DESCRIPTION, model_digest
+from pipelines.warm_model import find_model, model_digest
 
 
 def voters_key(name: str) -> str:
@@ -28,7 +26,7 @@ def voter_folders(voters: Sequence[str], name: str) -> Iterator[list[Path]]:
             damaged.
     """
     key = voters_key(name)
-    paths = [_folder_or_archive(voter, key) for voter in voters]
+    paths = [find_model(voter, key) for voter in voters]
     check_distinct(voters, paths, Path("models") / name, "is the model that is evaluated, which votes anyway", key)
     with ExitStack() as stack:
         yield [stack.enter_context(unpacked(path)) for path in paths]
@@ -48,16 +46,6 @@ def check_distinct(voters: Sequence[str], paths: Sequence[Path], main: Path, wha
         if (resolved := path.resolve()) in taken:
             raise GlyphoneError(f"{key}: {voter} {taken[resolved]}; name other models")
         taken[resolved] = "stands twice"
-
-
-def _folder_or_archive(voter: str, key: str) -> Path:
-    try:
-        archive = find_file(voter, key)
-    except GlyphoneError:
-        return find_file(f"{voter}/{DESCRIPTION}", key).parent
-    if not zipfile.is_zipfile(archive):
-        raise GlyphoneError(f"{key}: {voter}: neither a model folder nor the zip archive of one")
-    return archive
 
 
 def voters_digest(folders: Sequence[Path]) -> str:

@@ -126,7 +126,7 @@ def test_the_command_writes_a_text_a_line(folder, capsysbinary):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "nowhere: no such folder; the first argument is one"),
+        (["nowhere"], "nowhere: no such folder or archive; the first argument is one"),
         (["."], "no character model there, characters.json is missing"),
         (["FOLDER", "--prompt", "Ü"], "the model does not know ['ü']"),
         (["FOLDER", "--temperature", "nan"], "'nan': a number of at least 0 is needed"),

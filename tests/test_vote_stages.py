@@ -147,7 +147,7 @@ def test_without_voters_nothing_is_written_of_a_vote(project):
 @pytest.mark.parametrize(
     ("description", "voting", "sentence"),
     [
-        (None, "confidences", r"audio\.evaluate\.voters: no file 'b/bundle\.json'; looked for"),
+        (None, "confidences", r"audio\.evaluate\.voters: no model folder or archive 'b'; looked for"),
         ({"modality": "ocr"}, "confidences", "voters: b: a model of modality 'ocr', the main model's is 'audio'"),
         (
             {"text_settings": {"case": "lower"}},

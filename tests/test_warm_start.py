@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from audio.slices import SliceSettings
 from common.alphabet import Alphabet
+from common.archive import write_zip
 from common.bundle import write_bundle
 from common.errors import GlyphoneError
 from common.network import Network
@@ -124,7 +125,7 @@ def test_the_same_alphabet_gives_the_same_network(folder):
 @pytest.mark.parametrize(
     ("more", "new_characters", "sentence"),
     [
-        ({"num_hidden": 9}, {}, r"does not fit: encoder.* is \[.*\] there and \[.*\] here; .*old/bundle\.json"),
+        ({"num_hidden": 9}, {}, r"does not fit: encoder.* is \[.*\] there and \[.*\] here; .* as its bundle\.json"),
         ({"num_layers": 2}, {}, r"is missing there"),
         ({}, {"ö": "x"}, "'x' is not in the alphabet"),
         ({}, {"a": "b"}, "'a' is in the model already"),
@@ -240,7 +241,7 @@ def test_a_model_of_the_other_modality_is_refused(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"num_hidden": 9}, r"does not fit: network\.num_hidden: \d there, 9 here; set it as in old/bundle\.json$"),
+        ({"num_hidden": 9}, r"does not fit: network\.num_hidden: \d there, 9 here; set it as in its bundle\.json$"),
         (
             {"cell": "gru", "num_layers": 3},
             r"network\.cell: lstm there, gru here; network\.num_layers: 1 there, 3 here;",
@@ -298,6 +299,30 @@ def test_a_missing_model_is_one_clear_line(tmp_path):
         warm_start(network(2, NEW), NEW, tmp_path, {})
 
 
+def test_an_archive_is_as_good_as_its_folder(folder, tmp_path, monkeypatch, capsys):
+    """What was handed out is what others start from."""
+    monkeypatch.chdir(tmp_path)
+    write_zip(tmp_path / "old.zip", "old", {path.name: path.read_bytes() for path in folder.iterdir()})
+    starts, digests, weights = [], [], []
+    for model in ("old", "old.zip"):
+        name, made, alphabet, sections = chosen("toy")
+        sections.training = TrainingSettings(warm_start=model)
+        starts.append(start(name, made, alphabet, sections))
+        assert capsys.readouterr().err.startswith(f"warm start from {model}: 4 characters keep")
+        weights.append(made.state_dict())
+        tree = {"modalities": ["toy"], "toy": {"training": {"warm_start": model}}}
+        recipe.fill_warm_start_digests(tree)
+        digests.append(tree["toy"]["training"]["warm_start_digest"])
+    assert starts[0] == starts[1] and digests[0] == digests[1]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    (tmp_path / "old.onnx").write_bytes(b"no model")
+    with pytest.raises(
+        GlyphoneError, match=r"training\.warm_start: old\.onnx: neither a model folder nor the zip archive"
+    ):
+        sections.training = TrainingSettings(warm_start="old.onnx")
+        start(name, made, alphabet, sections)
+
+
 def test_the_recipe_fills_in_the_digest_so_that_dvc_sees_another_model(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tree = {"modalities": ["audio"], "audio": {"training": {"warm_start": "old"}}}
@@ -308,7 +333,7 @@ def test_the_recipe_fills_in_the_digest_so_that_dvc_sees_another_model(folder, t
         digests.append(tree["audio"]["training"]["warm_start_digest"])
     assert digests[0] == digests[1] != digests[2] and len(digests[0]) == 32
     tree["audio"]["training"]["warm_start"] = "old.zip"
-    with pytest.raises(GlyphoneError, match=r"no file 'old\.zip/bundle\.json'; .*allowed: a model folder"):
+    with pytest.raises(GlyphoneError, match=r"training\.warm_start: no model folder or archive 'old\.zip'; looked for"):
         recipe.fill_warm_start_digests(tree)
     (tmp_path / "models").mkdir()
     folder.rename(tmp_path / "models" / "audio")

@@ -24,7 +24,12 @@ LABEL_AXES = {"head.weight": 0, "head.bias": 0, "condition.weight": 1}
 
 
 def warm_start(
-    network: Network, alphabet: Alphabet, folder: str | Path, new_characters: Mapping[str, str], key: str = KEY
+    network: Network,
+    alphabet: Alphabet,
+    folder: str | Path,
+    new_characters: Mapping[str, str],
+    key: str = KEY,
+    called: str = "",
 ) -> tuple[list[str], dict[str, Any]]:
     """Overwrite the weights of a fresh network with those of a model folder; characters go by name, not by number.
 
@@ -33,6 +38,7 @@ def warm_start(
 
     Args:
         key: what has it start from that model, for messages.
+        called: what the model is called in messages, where its folder is an unpacked archive's.
 
     Returns:
         Lines that say what changed, and the model's ``summary``.
@@ -45,12 +51,13 @@ def warm_start(
         bundle = read_bundle(folder)
     except BundleError as error:
         raise GlyphoneError(f"{key}: {error}") from None
+    called = called or str(folder)
     old = bundle.network.state_dict()
     weights = network.state_dict()
-    _check_shapes(old, weights, folder, key)
+    _check_shapes(old, weights, called, key)
     there, here = _cell_of(bundle.network), _cell_of(network)
     if there != here:  # weights of one shape that mean other things
-        raise GlyphoneError(f"{key}: {folder} does not fit: its cells are {there}, here they are {here}")
+        raise GlyphoneError(f"{key}: {called} does not fit: its cells are {there}, here they are {here}")
     for new, like in new_characters.items():
         setting = f"training.new_characters.{new}"
         if new not in alphabet.symbols or new in bundle.alphabet.symbols:
@@ -58,7 +65,7 @@ def warm_start(
             raise GlyphoneError(f"{setting}: {new!r} {where}; allowed: characters that only the training texts have")
         if like not in bundle.alphabet.symbols:
             known = _named(bundle.alphabet.symbols)
-            raise GlyphoneError(f"{setting}: {like!r} is not in the alphabet of {folder}; allowed: one of {known}")
+            raise GlyphoneError(f"{setting}: {like!r} is not in the alphabet of {called}; allowed: one of {known}")
 
     labels = {symbol: label for label, symbol in enumerate(bundle.alphabet.symbols, BLANK + 1)}
     for name, tensor in weights.items():
@@ -77,12 +84,10 @@ def warm_start(
             else:
                 rows.append(NEAR_ZERO * fresh[label])
         fresh.copy_(torch.stack(rows))
-    return _changes(alphabet, bundle.alphabet, new_characters, folder), bundle.summary
+    return _changes(alphabet, bundle.alphabet, new_characters, called), bundle.summary
 
 
-def _check_shapes(
-    old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], folder: str | Path, key: str
-) -> None:
+def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], called: str, key: str) -> None:
     for name in sorted({*old, *new}):
         # But for the labels, whose number may differ, a shape must be the same.
         axis = LABEL_AXES.get(name)
@@ -93,8 +98,8 @@ def _check_shapes(
         if shapes[0] != shapes[1]:
             there, here = ("missing" if shape is None else shape for shape in shapes)
             raise GlyphoneError(
-                f"{key}: {folder} does not fit: {name} is {there} there and {here} here; "
-                f"`network` and `slices` must be as {Path(folder) / 'bundle.json'} says, all but what has no weights"
+                f"{key}: {called} does not fit: {name} is {there} there and {here} here; "
+                f"`network` and `slices` must be as its bundle.json says, all but what has no weights"
             )
 
 
@@ -103,12 +108,12 @@ def _cell_of(network: Network) -> str:
     return first.kind if isinstance(first, RecurrentLayer) else f"those of a transformer with {first.num_heads} heads"
 
 
-def _changes(alphabet: Alphabet, old: Alphabet, new_characters: Mapping[str, str], folder: str | Path) -> list[str]:
+def _changes(alphabet: Alphabet, old: Alphabet, new_characters: Mapping[str, str], called: str) -> list[str]:
     kept = [symbol for symbol in alphabet.symbols if symbol in old.symbols]
     fresh = [symbol for symbol in alphabet.symbols if symbol not in old.symbols and symbol not in new_characters]
     gone = [symbol for symbol in old.symbols if symbol not in alphabet.symbols]
     told = plural(len(kept), "character keeps its weights", "characters keep their weights")
-    lines = [f"warm start from {folder}: {told}"]
+    lines = [f"warm start from {called}: {told}"]
     if new_characters:
         lines.append("new, from another: " + " ".join(f"{new}←{like}" for new, like in sorted(new_characters.items())))
     if fresh:
