@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.alphabet import Alphabet
+from common.archive import write_zip
 from common.bundle import write_bundle
 from common.errors import GlyphoneError, SampleError
 from common.manifest import ManifestSettings, read_manifest
@@ -131,6 +132,11 @@ def test_speech_to_a_manifest_of_words(speech: Path) -> None:
     assert all(start < end for start, end in times)
     assert all(before[1] <= behind[0] for before, behind in itertools.pairwise(times))
     assert 0 <= words[3].start < words[3].end <= 2
+    archive = speech / "model.zip"
+    write_zip(archive, "model", {path.name: path.read_bytes() for path in model.iterdir()})
+    rows, reasons = align_table(archive, speech / "table.tsv", set(), None, 0.0)
+    assert ["\t".join(row) for row in rows] == (speech / "words.tsv").read_text("utf-8").splitlines()
+    assert len(reasons) == 2
 
 
 def test_the_transcripts_are_not_written_over_and_another_folder_is_said(speech: Path) -> None:

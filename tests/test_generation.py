@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.archive import write_zip
 from common.errors import run
 from common.language.character_folder import write_characters
 from common.language.character_model import BOUNDARY
@@ -110,10 +111,13 @@ def folder(tmp_path):
 def test_the_command_writes_a_text_a_line(folder, capsysbinary):
     options = ["--temperature", "0.8", "--seed", "3", "--prompt", "  AB  ", "--count", "4", "--max-characters", "9"]
     outputs = []
-    for where in (folder, folder / "language", folder):
+    (folder / "bundle.json").write_bytes(b"{}")  # by which an archive is known to hold a model
+    files = {path.relative_to(folder).as_posix(): path for path in folder.glob("**/*") if path.is_file()}
+    write_zip(folder / "m.zip", "m", {name: path.read_bytes() for name, path in files.items()})
+    for where in (folder, folder / "language", folder, folder / "m.zip"):
         command.main([str(where), *options])
         outputs.append(capsysbinary.readouterr())
-    assert outputs[0] == outputs[1] == outputs[2]
+    assert outputs[0] == outputs[1] == outputs[2] == outputs[3]
     lines = outputs[0].out.decode().splitlines()
     assert len(lines) == 4 and all(line.startswith("ab ") for line in lines)  # normalised; the last blank stays
     num_cut = sum(not ended for _, ended in generate(
