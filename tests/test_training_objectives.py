@@ -7,7 +7,7 @@ from test_objective import EVERYTHING, SWITCHES
 from test_training import FAST, SMALL, run, toy
 
 from common.network_settings import NetworkSettings
-from common.training import loop
+from common.training import checkpoint, loop
 from common.training.batches import padded_slices, plan_epoch
 from common.training.settings import TrainingSettings
 
@@ -43,7 +43,7 @@ def test_killed_and_resumed_ends_in_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "step", step)
     with pytest.raises(Killed):
         run(tmp_path / "cut", chosen, shape=shape)
-    saved = loop.checkpoint.load(tmp_path / "cut")
+    saved = checkpoint.load(tmp_path / "cut")
     assert saved is not None and saved["progress"]["step"] == 7
     assert saved["objective"].keys() == {"prior.mean", "short_cut.convolution.weight", "short_cut.convolution.bias"}
     resumed = run(tmp_path / "cut", chosen, shape=shape)
