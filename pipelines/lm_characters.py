@@ -1,22 +1,22 @@
 """Stage lm's character model: learned (a killed run goes on), held against n-grams of characters, written."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from common.language.character_folder import write_characters
 from common.language.character_training import learn_characters
 from common.language.kneser_ney import train
-from common.language.settings import LanguageSettings
+from common.language.settings import CharacterSettings, LanguageSettings
 from common.language.text import perplexity, tokens_of
 from common.text import TextSettings
 from common.training.checkpoint import digest_files, fingerprint
+from pipelines.resume_state import STATE, finish, resume_folder
 
-# Resume states, outside of DVC's outs; of each modality the newest are kept.
-STATE = Path(".state") / "language"
+# Resume states kept a modality, the newest ones.
 KEPT_STATES = 2
 ROOT = Path(__file__).parent.parent
 CODE = (
@@ -47,7 +47,8 @@ def write_character_model(
     """
     settings = language.characters
     assert settings is not None
-    state = state_folder(name, fingerprint_of(texts, validation, language, seed))
+    parts = decisive(texts, validation, settings, seed)
+    state = resume_folder(STATE / "language" / name, name, parts, KEPT_STATES)
     learned = learn_characters(texts, validation, settings, seed, state)
     order = language.order if language.unit == "char" else ORDER
     found = f"{name}: character model, epoch {learned.best_epoch}: validation perplexity {learned.best_perplexity:.6g}"
@@ -67,29 +68,17 @@ def write_character_model(
         "validation": {"perplexity": float(f"{learned.best_perplexity:.6g}"), "ngrams": ngrams},
     }
     write_characters(folder, learned.model, settings, text_settings, summary)
+    finish(state)
     print(found, file=sys.stderr)
 
 
-def fingerprint_of(texts: Sequence[str], validation: Sequence[str], language: LanguageSettings, seed: int) -> str:
-    """Of all that decides the weights."""
-    assert language.characters is not None
-    free = {"checkpoint_minutes"}
-    return fingerprint(
-        {
-            "seed": seed,
-            "settings": language.characters.model_dump(mode="json", exclude=free),
-            "texts": fingerprint({"texts": list(texts), "validation": list(validation)}),
-            "code": digest_files([path for pattern in CODE for path in ROOT.glob(pattern)]),
-            "torch": torch.__version__,
-        }
-    )
-
-
-def state_folder(name: str, key: str) -> Path:
-    """The resume folder of exactly this run; older states beyond ``KEPT_STATES`` are removed."""
-    folder = STATE / name / key
-    folder.mkdir(parents=True, exist_ok=True)
-    others = [each for each in folder.parent.iterdir() if each != folder]
-    for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT_STATES - 1 :]:
-        shutil.rmtree(old)
-    return folder
+def decisive(texts: Sequence[str], validation: Sequence[str], settings: CharacterSettings, seed: int) -> dict[str, Any]:
+    """All that decides the weights."""
+    chosen = settings.model_dump(mode="json", exclude={"checkpoint_minutes"})
+    return {
+        "seed": seed,
+        "settings": {"language": {"characters": chosen}},
+        "texts": fingerprint({"texts": list(texts), "validation": list(validation)}),
+        "code": digest_files([path for pattern in CODE for path in ROOT.glob(pattern)]),
+        "torch": torch.__version__,
+    }

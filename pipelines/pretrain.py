@@ -60,9 +60,10 @@ def pretrain_modality(name: str) -> None:
     from common.training.loop import train
     from pipelines import training_summary
     from pipelines.modalities import modality
+    from pipelines.resume_state import finish
     from pipelines.streaming import CORPUS, joined, open_stream
     from pipelines.training_calibration import calibration_of
-    from pipelines.training_data import finish, no_samples, read_split, state_folder
+    from pipelines.training_data import no_samples, read_split, state_folder
 
     kind = modality(name)
     data = Path("data") / name

@@ -48,9 +48,10 @@ def train_modality(name: str) -> None:
     from pipelines import settings, training_summary
     from pipelines.modalities import modality
     from pipelines.pretrained import pretraining_costs
+    from pipelines.resume_state import finish
     from pipelines.streaming import CORPUS, joined, open_stream
     from pipelines.training_calibration import calibration_of
-    from pipelines.training_data import finish, infeasible, read_split, state_folder
+    from pipelines.training_data import infeasible, read_split, state_folder
     from pipelines.training_start import start
 
     chosen = settings.read(name, "seed", "text", "slices", "augment", "network", "training")

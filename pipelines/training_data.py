@@ -1,43 +1,27 @@
 """From stores to what the training loop needs, and the folder of a run's resume state."""
 
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import torch
 
 from common.alphabet import needed_slices
-from common.errors import GlyphoneError
-from common.files import read_json, write_json
 from common.modality import Modality
 from common.network import Network
 from common.samples import Rejection
 from common.store import Store
-from common.training.checkpoint import FILE_NAME, digest_files, fingerprint
-from common.training.processes import is_first
+from common.training.checkpoint import digest_files, fingerprint
 from common.training.samples import Samples
 from common.training.stream import Stream
 from pipelines.listing import listing
+from pipelines.resume_state import STATE, resume_folder
 
 ROOT = Path(__file__).resolve().parent.parent
-STATE = Path(".state")
 # Resume states kept a modality, the newest ones: enough to switch a setting forth and back within a training.
 KEPT_STATES = 5
-# Of a state: what it hangs on; gone when what its training gives is written.
-UNFINISHED = "unfinished.json"
-# What a state hangs on by a digest alone, in a sentence on another one; and how many differences that names.
-DIGESTS = {
-    "code": "the code of training is another",
-    "data": "the samples are others",
-    "stream": "texts or fonts of the made samples are others",
-    "warm_start": "the model that it starts from is another",
-}
-MAX_NAMED = 5
 # Settings of training that change a result not at all, by rounding alone, or by what another key of fingerprints has.
 UNDECISIVE: dict[str, bool | set[str]] = {
     **dict.fromkeys(("checkpoint_minutes", "max_nonfinite"), True),
@@ -126,11 +110,9 @@ def state_folder(
 ) -> Path:
     """The resume folder of exactly this run: settings, seed, data and code are in its name.
 
-    It lies outside DVC's outs, which DVC deletes before a stage. Older states beyond ``KEPT_STATES`` are removed.
     ``warm_start`` is the digest of the model that it starts from; ``stream`` what is made beside the stores, decided
     by its texts, the folders that its generator reads (fonts) and the code of the modality. What decides the order of
     summation alone, processes and memory, is left out: a run goes on with another number of processes.
-    Where it begins anew beside an interrupted one, a line on standard error says why.
     """
     code = [path for pattern in CODE for path in ROOT.glob(pattern)]
     if stream is None:
@@ -155,48 +137,5 @@ def state_folder(
         "code": digest_files(code),
         "torch": torch.__version__,
     }
-    folder = (STATE / name if section == "training" else STATE / section / name) / fingerprint(parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    # Another process may remove the same ones meanwhile.
-    others = {}
-    for each in folder.parent.iterdir():
-        with suppress(FileNotFoundError):
-            others[each] = each.stat().st_mtime
-    del others[folder]
-    newest_first = sorted(others, key=others.__getitem__, reverse=True)
-    for old in newest_first[KEPT_STATES - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
-    if is_first():
-        if newest_first and not (folder / FILE_NAME).exists():
-            _say_not_gone_on_with(newest_first[0], parts, name)
-        write_json(folder / UNFINISHED, parts)
-    return folder
-
-
-def finish(state: Path) -> None:
-    """The training of a resume folder is at its end, and what it gives is written."""
-    (state / UNFINISHED).unlink(missing_ok=True)
-
-
-def _say_not_gone_on_with(other: Path, parts: dict[str, Any], name: str) -> None:
-    """Of an interrupted training whose work would else seem lost: which it is, and why this one begins anew."""
-    if not (other / FILE_NAME).exists():
-        return
-    with suppress(GlyphoneError):  # it was finished
-        reasons = list(_differences(read_json(other / UNFINISHED), parts, name))
-        more = f" and {len(reasons) - MAX_NAMED} more" if len(reasons) > MAX_NAMED else ""
-        told = "; ".join(reasons[:MAX_NAMED]) + more
-        print(f"begins anew, not where {other} was interrupted: {told}", file=sys.stderr, flush=True)
-
-
-def _differences(was: Any, now: Any, name: str, key: str = "") -> Iterator[str]:
-    """What two states of modality ``name`` hang on and is not the same, a sentence each."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        for each in sorted({*was, *now}):
-            yield from _differences(was.get(each), now.get(each), name, f"{key}.{each}" if key else each)
-    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        for number, pair in enumerate(zip(was, now, strict=True)):
-            yield from _differences(*pair, name, f"{key}.{number}")
-    elif was != now:
-        setting = key.replace("settings.", f"{name}.", 1) if key.startswith("settings.") else key
-        yield DIGESTS.get(key, f"{setting} was {was!r}, is {now!r}")
+    parent = STATE / name if section == "training" else STATE / section / name
+    return resume_folder(parent, name, parts, KEPT_STATES)

@@ -20,6 +20,7 @@ from common.decoding.rescoring import rescore
 from common.decoding.settings import RescoringSettings
 from common.errors import GlyphoneError, SettingsError
 from common.files import write_json, write_jsonl, write_text
+from common.language import character_training
 from common.language.character_folder import read_characters
 from common.language.kneser_ney import train
 from pipelines import evaluate, generate, transcribe
@@ -256,6 +257,34 @@ def test_the_same_texts_and_seed_give_the_same_bytes(project):
     (folder / ".state/language/audio").rename(folder / "gone")
     learn_language("audio")
     assert [(folder / "data/audio/language" / name).read_bytes() for name in FILES] == before
+
+
+def test_a_model_that_begins_anew_beside_an_interrupted_one_says_why(project, monkeypatch, capsys):
+    """It was silent: hours of work looked lost."""
+    folder = project()
+    real = character_training.checkpoint.save
+
+    def killed(state, parts):
+        real(state, parts)
+        raise KeyboardInterrupt
+
+    def said():
+        capsys.readouterr()
+        learn_language("audio")
+        return [line for line in capsys.readouterr().err.splitlines() if "anew" in line]
+
+    monkeypatch.setattr(character_training.checkpoint, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        learn_language("audio")
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    params = (folder / "params.yaml").read_text(encoding="utf-8")
+    write_text(folder / "params.yaml", params.replace("epochs: 12", "epochs: 13"))
+    (line,) = said()
+    assert line.startswith("begins anew, not where .state/language/audio/")
+    assert line.endswith(" was interrupted: audio.language.characters.epochs was 12, is 13")
+    write_text(folder / "params.yaml", params.replace("epochs: 12", "epochs: 14"))
+    assert not said()  # that one was finished
 
 
 def test_rescoring_that_does_not_help_is_left_out(project):
