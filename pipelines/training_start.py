@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,7 @@ from common.errors import GlyphoneError
 from common.network import Network
 from common.training.processes import is_first
 from common.training.warm_settings import misfits, other_settings
-from common.training.warm_start import warm_start
+from common.training.warm_start import Origin, warm_start
 from pipelines.pretrained import has_pretrained, is_interrupted, pretrained_folder
 from pipelines.warm_model import DESCRIPTION, model_digest, warm_start_folder
 
@@ -50,19 +49,20 @@ def start(name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespa
         if settings.new_characters:
             raise GlyphoneError(f"{name}.training.new_characters: needs training.warm_start, the model they start from")
         return Start()
+    section = f"{name}.training"
     if pretrained:
+        folder = pretrained_folder(name)
         key = f"{name}.pretraining: what stage pretrain made, which is to run again after a change of settings"
-        return _start_from(pretrained_folder(name), name, network, alphabet, chosen, key, str(pretrained_folder(name)))
+        return _start_from(Origin(folder, key, str(folder), section), name, network, alphabet, chosen)
     with warm_start_folder(settings.warm_start, name) as folder:
-        key = f"{name}.training.warm_start"
-        return _start_from(folder, name, network, alphabet, chosen, key, settings.warm_start)
+        origin = Origin(folder, f"{section}.warm_start", settings.warm_start, section)
+        return _start_from(origin, name, network, alphabet, chosen)
 
 
-def _start_from(
-    folder: Path, name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespace, key: str, called: str
-) -> Start:
+def _start_from(origin: Origin, name: str, network: Network, alphabet: Alphabet, chosen: SimpleNamespace) -> Start:
+    key, called = origin.key, origin.called
     try:
-        description = read_description(folder)
+        description = read_description(origin.folder)
     except BundleError as error:
         raise GlyphoneError(f"{key}: {error}") from None
     # Shapes may be alike (32 filters, 32 pixels); where they are not, they say nothing that could be mended.
@@ -70,11 +70,11 @@ def _start_from(
         raise GlyphoneError(f"{key}: {called} is a model of modality {description['modality']!r}")
     if told := misfits(description, chosen.network, network.num_features):
         raise GlyphoneError(f"{key}: {called} does not fit: {'; '.join(told)}; set it as in its {DESCRIPTION}")
-    lines, summary = warm_start(network, alphabet, folder, chosen.training.new_characters, key, called)
+    lines, summary = warm_start(network, alphabet, origin, chosen.training.new_characters)
     lines += other_settings(description, chosen.network, chosen.slices)
     if is_first():
         print("\n".join(lines), file=sys.stderr, flush=True)
-    return Start(model_digest(folder), {"warm_start": {"corpora": learnt_from(summary)}})
+    return Start(model_digest(origin.folder), {"warm_start": {"corpora": learnt_from(summary)}})
 
 
 def learnt_from(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from common.network import Network
 from common.network_settings import ConvolutionSettings, NetworkSettings
 from common.training.settings import TrainingSettings
 from common.training.warm_settings import other_settings
-from common.training.warm_start import warm_start
+from common.training.warm_start import Origin, warm_start
 from pipelines import recipe
 from pipelines.pretrained import pretrained_folder
 from pipelines.training_start import learnt_from, start
@@ -47,6 +47,10 @@ def network(seed: int, alphabet: Alphabet, **more) -> Network:
     return made.eval()
 
 
+def origin_of(folder) -> Origin:
+    return Origin(folder, "toy.training.warm_start", str(folder), "toy.training")
+
+
 @pytest.fixture
 def folder(tmp_path):
     write_bundle(tmp_path / "old", network(1, OLD).state_dict(), SETTINGS, DESCRIPTION, "card")
@@ -62,7 +66,7 @@ def logits(made: Network) -> torch.Tensor:
 
 def test_old_characters_keep_their_emissions_and_new_ones_start_from_a_named_one_or_near_zero(folder):
     fresh = network(2, NEW)
-    lines, summary = warm_start(fresh, NEW, folder, {"ö": "o"})
+    lines, summary = warm_start(fresh, NEW, origin_of(folder), {"ö": "o"})
     before, after = logits(network(1, OLD)), logits(fresh)
     assert torch.equal(after[..., :4], before[..., :4])  # blank, a, b, c
     assert torch.equal(after[..., 5], before[..., 4])  # ö is o
@@ -79,7 +83,7 @@ def test_what_a_self_conditioned_network_hears_of_a_character_goes_by_name_too(t
     old, fresh = network(1, OLD, **more), network(2, NEW, **more)
     write_bundle(tmp_path / "old", old.state_dict(), SETTINGS.model_copy(update=more), DESCRIPTION, "card")
     near_zero = 0.01 * fresh.condition.weight[:, 4].clone()
-    warm_start(fresh, NEW, tmp_path / "old", {"ö": "o"})
+    warm_start(fresh, NEW, origin_of(tmp_path / "old"), {"ö": "o"})
     assert torch.equal(fresh.condition.weight[:, :4], old.condition.weight[:, :4])  # blank, a, b, c
     assert torch.equal(fresh.condition.weight[:, 4], near_zero)  # d
     assert torch.equal(fresh.condition.weight[:, 5], old.condition.weight[:, 4])  # ö is o
@@ -89,10 +93,10 @@ def test_what_a_self_conditioned_network_hears_of_a_character_goes_by_name_too(t
 def test_what_changed_can_be_read_whatever_the_script(folder, tmp_path):
     """Marks changed the letter before them, and an alphabet of thousands was one line of thousands."""
     many = Alphabet([chr(0x4E00 + number) for number in range(3000)])
-    lines, _ = warm_start(network(2, many), many, folder, {})
+    lines, _ = warm_start(network(2, many), many, origin_of(folder), {})
     assert lines[1].endswith("' and 2,900 more") and max(map(len, lines)) < 150
     marks = Alphabet("ae\u0301")
-    lines, _ = warm_start(network(2, marks), marks, folder, {})
+    lines, _ = warm_start(network(2, marks), marks, origin_of(folder), {})
     assert lines[0].endswith("1 character keeps its weights") and lines[1].endswith("near zero: 'e\u25cc\u0301'")
     write_bundle(
         tmp_path / "many",
@@ -102,7 +106,7 @@ def test_what_changed_can_be_read_whatever_the_script(folder, tmp_path):
         "card",
     )
     with pytest.raises(GlyphoneError, match=r"is not in the alphabet of .* and 2,900 more$") as caught:
-        warm_start(network(2, NEW), NEW, tmp_path / "many", {"a": "x"})
+        warm_start(network(2, NEW), NEW, origin_of(tmp_path / "many"), {"a": "x"})
     assert len(str(caught.value)) < 300
 
 
@@ -117,7 +121,7 @@ def test_new_characters_are_those_of_texts_however_they_were_typed():
 
 def test_the_same_alphabet_gives_the_same_network(folder):
     fresh = network(2, OLD)
-    warm_start(fresh, OLD, folder, {})
+    warm_start(fresh, OLD, origin_of(folder), {})
     for name, tensor in network(1, OLD).state_dict().items():
         assert torch.equal(fresh.state_dict()[name], tensor), name
 
@@ -129,14 +133,14 @@ def test_the_same_alphabet_gives_the_same_network(folder):
         ({"num_layers": 2}, {}, r"is missing there"),
         ({}, {"ö": "x"}, "'x' is not in the alphabet"),
         ({}, {"a": "b"}, "'a' is in the model already"),
-        ({}, {"ü": "b"}, "'ü' is in no training text"),
+        ({}, {"ü": "b"}, r"^toy\.training\.new_characters\.ü: 'ü' is in no training text"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line(folder, more, new_characters, sentence):
     made = network(2, NEW, **more)
     before = copy.deepcopy(made.state_dict())
     with pytest.raises(GlyphoneError, match=sentence) as caught:
-        warm_start(made, NEW, folder, new_characters)
+        warm_start(made, NEW, origin_of(folder), new_characters)
     assert len(str(caught.value).splitlines()) == 1
     assert all(torch.equal(before[name], tensor) for name, tensor in made.state_dict().items())
 
@@ -157,7 +161,7 @@ def test_weights_of_one_shape_that_mean_other_things_do_not_fit(tmp_path, old, n
     settings = SETTINGS.model_copy(update=old)
     write_bundle(tmp_path, network(1, OLD, **old).state_dict(), settings, DESCRIPTION, "card")
     with pytest.raises(GlyphoneError, match=sentence):
-        warm_start(network(2, NEW, **new), NEW, tmp_path, {})
+        warm_start(network(2, NEW, **new), NEW, origin_of(tmp_path), {})
 
 
 FRONT_ENDS = st.builds(
@@ -251,6 +255,10 @@ def test_a_model_of_the_other_modality_is_refused(folder, monkeypatch):
             {"convolutions": (ConvolutionSettings(channels=3), ConvolutionSettings(channels=3, kernel=(3, 5)))},
             r"network\.convolutions\.1\.channels: none there, 3 here; .*\.1\.kernel: none there, \[3, 5\] here;",
         ),
+        (
+            {"convolutions": (ConvolutionSettings(channels=3, pool=(1, 2)),)},
+            r"does not fit: network\.convolutions\.0\.pool: \[1, 1\] there, \[1, 2\] here; set it as",
+        ),
     ],
 )
 def test_a_model_that_does_not_fit_is_told_by_the_settings(folder, monkeypatch, more, sentence):
@@ -296,7 +304,7 @@ def test_no_corpus_of_a_chain_of_models_is_lost(trainings):
 
 def test_a_missing_model_is_one_clear_line(tmp_path):
     with pytest.raises(GlyphoneError, match=r"training.warm_start: .*not a model folder"):
-        warm_start(network(2, NEW), NEW, tmp_path, {})
+        warm_start(network(2, NEW), NEW, origin_of(tmp_path), {})
 
 
 def test_an_archive_is_as_good_as_its_folder(folder, tmp_path, monkeypatch, capsys):

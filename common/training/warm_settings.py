@@ -35,7 +35,11 @@ def misfits(description: Mapping[str, Any], network: NetworkSettings, num_featur
         description: ``bundle.json`` of the model.
         network, num_features: of the training.
     """
-    old, new = (dict(_of_weights(each)) for each in (NetworkSettings(**description["network"]), network))
+    there, here = NetworkSettings(**description["network"]), network
+    old, new = dict(_of_weights(there)), dict(_of_weights(here))
+    if _width(there, num_features) != _width(here, num_features):
+        old |= dict(_of_steps(there))
+        new |= dict(_of_steps(here))
     pairs = {f"network.{key}": (old.get(key), new.get(key)) for key in {**old, **new}}
     pairs["features a slice"] = (description["num_features"], num_features)
     return [f"{key}: {_shown(was)} there, {_shown(now)} here" for key, (was, now) in pairs.items() if was != now]
@@ -51,14 +55,26 @@ def _of_weights(settings: NetworkSettings) -> Iterator[tuple[str, Any]]:
         yield "num_heads", settings.num_heads
 
 
+def _width(settings: NetworkSettings, num_features: int) -> int:
+    """Features a channel that the recurrent layers see."""
+    for block in settings.convolutions:
+        for factor in (block.stride[1], block.pool[1]):
+            num_features = -(-num_features // factor)
+    return num_features
+
+
 def _shown(value: Any) -> Any:
     return "none" if value is None else value
 
 
-def _of_network(settings: NetworkSettings) -> Iterator[tuple[str, Any]]:
+def _of_steps(settings: NetworkSettings) -> Iterator[tuple[str, Any]]:
     for number, block in enumerate(settings.convolutions):
         yield f"convolutions.{number}.stride", list(block.stride)
         yield f"convolutions.{number}.pool", list(block.pool)
+
+
+def _of_network(settings: NetworkSettings) -> Iterator[tuple[str, Any]]:
+    yield from _of_steps(settings)
     yield "residual", settings.residual
     if settings.self_conditioned:
         yield "intermediate_layers", list(settings.intermediate_layers)

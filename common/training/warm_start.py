@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +17,35 @@ from common.wording import count, plural
 
 # The weights of a character that starts from none are its fresh ones times this: near zero, and no two alike.
 NEAR_ZERO = 0.01
-KEY = "training.warm_start"
 # Characters that a line names at most: scripts may have thousands.
 MAX_NAMED = 100
 # One axis of these is labels.
 LABEL_AXES = {"head.weight": 0, "head.bias": 0, "condition.weight": 1}
 
 
+@dataclass(frozen=True)
+class Origin:
+    """A model folder that a training starts from.
+
+    Attributes:
+        key: what has it start from there, for messages.
+        called: what messages call the model, whose folder may be an unpacked archive's.
+        section: the settings of the training, for messages.
+    """
+
+    folder: Path
+    key: str
+    called: str
+    section: str = "training"
+
+
 def warm_start(
-    network: Network,
-    alphabet: Alphabet,
-    folder: str | Path,
-    new_characters: Mapping[str, str],
-    key: str = KEY,
-    called: str = "",
+    network: Network, alphabet: Alphabet, origin: Origin, new_characters: Mapping[str, str]
 ) -> tuple[list[str], dict[str, Any]]:
-    """Overwrite the weights of a fresh network with those of a model folder; characters go by name, not by number.
+    """Overwrite the weights of a fresh network with those of a model; characters go by name, not by number.
 
     A character that the model lacks starts from the one that ``new_characters`` names, or with weights near zero and
     the lowest bias of all characters, so that the network at first writes what the model would.
-
-    Args:
-        key: what has it start from that model, for messages.
-        called: what the model is called in messages, where its folder is an unpacked archive's.
 
     Returns:
         Lines that say what changed, and the model's ``summary``.
@@ -48,24 +55,24 @@ def warm_start(
             there.
     """
     try:
-        bundle = read_bundle(folder)
+        bundle = read_bundle(origin.folder)
     except BundleError as error:
-        raise GlyphoneError(f"{key}: {error}") from None
-    called = called or str(folder)
+        raise GlyphoneError(f"{origin.key}: {error}") from None
     old = bundle.network.state_dict()
     weights = network.state_dict()
-    _check_shapes(old, weights, called, key)
+    _check_shapes(old, weights, origin)
     there, here = _cell_of(bundle.network), _cell_of(network)
     if there != here:  # weights of one shape that mean other things
-        raise GlyphoneError(f"{key}: {called} does not fit: its cells are {there}, here they are {here}")
+        raise GlyphoneError(f"{origin.key}: {origin.called} does not fit: its cells are {there}, here they are {here}")
     for new, like in new_characters.items():
-        setting = f"training.new_characters.{new}"
+        setting = f"{origin.section}.new_characters.{new}"
         if new not in alphabet.symbols or new in bundle.alphabet.symbols:
             where = "is in the model already" if new in bundle.alphabet.symbols else "is in no training text"
             raise GlyphoneError(f"{setting}: {new!r} {where}; allowed: characters that only the training texts have")
         if like not in bundle.alphabet.symbols:
             known = _named(bundle.alphabet.symbols)
-            raise GlyphoneError(f"{setting}: {like!r} is not in the alphabet of {called}; allowed: one of {known}")
+            where = f"is not in the alphabet of {origin.called}; allowed: one of {known}"
+            raise GlyphoneError(f"{setting}: {like!r} {where}")
 
     labels = {symbol: label for label, symbol in enumerate(bundle.alphabet.symbols, BLANK + 1)}
     for name, tensor in weights.items():
@@ -84,10 +91,10 @@ def warm_start(
             else:
                 rows.append(NEAR_ZERO * fresh[label])
         fresh.copy_(torch.stack(rows))
-    return _changes(alphabet, bundle.alphabet, new_characters, called), bundle.summary
+    return _changes(alphabet, bundle.alphabet, new_characters, origin.called), bundle.summary
 
 
-def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], called: str, key: str) -> None:
+def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], origin: Origin) -> None:
     for name in sorted({*old, *new}):
         # But for the labels, whose number may differ, a shape must be the same.
         axis = LABEL_AXES.get(name)
@@ -98,7 +105,7 @@ def _check_shapes(old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tenso
         if shapes[0] != shapes[1]:
             there, here = ("missing" if shape is None else shape for shape in shapes)
             raise GlyphoneError(
-                f"{key}: {called} does not fit: {name} is {there} there and {here} here; "
+                f"{origin.key}: {origin.called} does not fit: {name} is {there} there and {here} here; "
                 f"`network` and `slices` must be as its bundle.json says, all but what has no weights"
             )
 
