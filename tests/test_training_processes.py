@@ -137,3 +137,22 @@ def test_processes_end_with_their_launcher(tmp_path):
         assert [launcher.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
         launcher.send_signal(signal.SIGKILL)
         assert launcher.stdout.read() == b""  # ends when nobody holds the other end any more
+
+
+def test_the_line_on_a_killed_process_is_the_last_one():
+    """Where the others hold semaphores, as workers of a stream do."""
+    child = (
+        "import multiprocessing, os, signal, time\n"
+        "held = multiprocessing.get_context('spawn').Lock()\n"
+        "if os.environ['RANK'] == '1': time.sleep(1); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "time.sleep(60)\n"
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(TESTS.parent)!r})\n"
+        "from common.errors import run\n"
+        "from common.training.launch import launch\n"
+        f"run(lambda: launch(2, [sys.executable, '-c', {child!r}]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: process 2 of 2 was killed by SIGKILL") and done.stderr.count("\n") == 1
