@@ -90,10 +90,11 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
                 if {each.name for each in leftover.iterdir()} <= {CONTENT}:
                     shutil.rmtree(leftover)
     while True:
-        with (
-            tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path), suffix=".part") as name,
-            ExitStack() as held,
-        ):
+        try:
+            made = tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path), suffix=".part")
+        except OSError as error:  # as in _open_temporary
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        with made as name, ExitStack() as held:
             temporary = Path(name)
             if fcntl is not None:
                 with suppress(OSError):  # a network file system without locks

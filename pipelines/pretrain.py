@@ -42,7 +42,10 @@ def pretrain_modality(name: str) -> None:
     folder = pretrained_folder(name)
     if not chosen.pretraining.stream.samples:
         if folder.exists():  # a model of earlier settings, from which training would start
-            shutil.rmtree(folder)
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:  # it names a file without its folder
+                raise OSError(error.errno, error.strerror, str(folder)) from None
         write_json(folder / SUMMARY, {})
         return
     if chosen.pretraining.warm_start:

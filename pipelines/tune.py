@@ -96,13 +96,16 @@ def _rates(tried: list[dict[str, Any]]) -> str:
 
 
 def _copy(source: Path, target: Path, wanted: Sequence[str], known: Sequence[str]) -> None:
-    """Copy the wanted files that are there; of the other known ones none stays."""
+    """Copy the wanted files that are there; of the other known ones none stays.
+
+    Descriptions, the first of each kind, come last: what a kill or a full disk leaves is no model of two settings.
+    """
     for name in known:
-        if name in wanted and (source / name).is_file():
+        (target / name).unlink(missing_ok=True)
+    for name in reversed(wanted):
+        if (source / name).is_file():
             with open(source / name, "rb") as file, atomic(target / name) as copy:
                 shutil.copyfileobj(file, copy)
-        else:
-            (target / name).unlink(missing_ok=True)
 
 
 def _validation(name: str, bundle: "Bundle", device: str) -> tuple[list["np.ndarray"], "Store"]:

@@ -274,6 +274,10 @@ def test_where_no_file_can_be_made_the_one_that_was_to_be_is_named(
     with pytest.raises(OSError) as caught:
         write_json(tmp_path / "out.json", {})
     assert (caught.value.filename, caught.value.errno) == (str(tmp_path / "out.json"), number)
+    monkeypatch.setattr("common.files.tempfile.TemporaryDirectory", refused)
+    with pytest.raises(OSError) as caught, atomic_folder(tmp_path / "out"):
+        pass
+    assert (caught.value.filename, caught.value.errno) == (str(tmp_path / "out"), number)
 
 
 def test_a_folder_that_cannot_be_written() -> None:

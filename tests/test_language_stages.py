@@ -1,5 +1,6 @@
 """Stages lm and tune, and what evaluate and transcribe make of them, on a network that reads labels off the slices."""
 
+import errno
 import gzip
 import json
 import sys
@@ -291,6 +292,25 @@ def test_a_kill_within_stage_lm_leaves_no_model_of_two_settings(project, monkeyp
         learn_language("audio")
     with pytest.raises(GlyphoneError, match=r"no language model there"):
         read_language("data/audio/language")
+
+
+def test_a_full_disk_within_stage_tune_leaves_no_model_of_two_settings(project, monkeypatch):
+    folder = project()
+    learn_language("audio")
+    tune("audio")
+    write_text(folder / "params.yaml", (folder / "params.yaml").read_text().replace("order: 3", "order: 2"))
+    learn_language("audio")
+
+    def copy(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pipelines.tune.shutil.copyfileobj", copy)
+    with pytest.raises(OSError, match="No space left on device"):
+        tune("audio")
+    with pytest.raises(GlyphoneError, match=r"language.json is missing; stages lm and tune write it"):
+        decoder_of(
+            folder / "models/audio", read_bundle(folder / "models/audio").alphabet, DecodingSettings(engine="beam_lm")
+        )
 
 
 def test_a_closed_lexicon_corrects_what_the_network_says(project):

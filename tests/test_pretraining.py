@@ -1,9 +1,11 @@
 """Stage pretrain and stage train with the toy: off it changes nothing, on the training starts from its weights."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -97,6 +99,16 @@ def test_pretraining_off_is_no_pretraining_and_on_it_is_where_training_starts(wo
     both = read_bundle("models/toy")
     assert set(both.alphabet.symbols) == {*"abcd"}
     assert both.summary["corpora"]["stream"] == {"samples": 20, "licence": "CC0"} and len(both.summary["corpora"]) == 2
+
+
+def test_an_earlier_pretraining_that_cannot_be_removed_is_named(workspace, monkeypatch):
+    write(workspace)
+    pretrained_folder("toy").mkdir(parents=True)
+    refused = Mock(side_effect=OSError(errno.EROFS, "Read-only file system", "pretraining.json"))
+    monkeypatch.setattr("pipelines.pretrain.shutil.rmtree", refused)
+    with pytest.raises(OSError) as caught:
+        pretrain_modality("toy")
+    assert caught.value.filename == str(pretrained_folder("toy"))
 
 
 @pytest.mark.parametrize(

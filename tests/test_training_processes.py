@@ -24,7 +24,10 @@ from pathlib import Path
 import torch
 import test_training, test_training_processes
 from common.errors import run
-from common.training import loop
+from common.training import checkpoint, loop, processes
+processes.PATIENCE = __import__("datetime").timedelta(seconds=100)
+if {blind!r} and os.environ["RANK"] == "1":
+    checkpoint.load = lambda folder: None
 steps = 0
 real = loop.step
 def step(*arguments):
@@ -42,8 +45,9 @@ run(main)
 """
 
 
-def command(state: Path, kill_at: int = 0) -> list[str]:
-    script = SCRIPT.format(tests=str(TESTS), root=str(TESTS.parent), kill_at=kill_at, state=str(state))
+def command(state: Path, kill_at: int = 0, blind: bool = False) -> list[str]:
+    """``blind``: the second process finds no checkpoint, as where another training writes the first one meanwhile."""
+    script = SCRIPT.format(tests=str(TESTS), root=str(TESTS.parent), kill_at=kill_at, blind=blind, state=str(state))
     return [sys.executable, "-c", script]
 
 
@@ -71,6 +75,13 @@ def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path, whole, c
     resumed = run(tmp_path, CHOSEN)
     assert "going on at epoch" in capfd.readouterr().err
     check_alike(resumed.progress.history, resumed.weights, whole)
+
+
+def test_all_go_on_from_the_checkpoint_that_the_first_one_read(tmp_path, whole):
+    with pytest.raises(GlyphoneError, match="was killed"):
+        launch(2, command(tmp_path, kill_at=6))
+    assert launch(2, command(tmp_path, blind=True)) == 0
+    check_alike(*torch.load(tmp_path / "result.pt", weights_only=True), whole)
 
 
 def test_they_meet_wherever_temporary_files_lie(tmp_path, monkeypatch):
@@ -126,3 +137,22 @@ def test_processes_end_with_their_launcher(tmp_path):
         assert [launcher.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
         launcher.send_signal(signal.SIGKILL)
         assert launcher.stdout.read() == b""  # ends when nobody holds the other end any more
+
+
+def test_the_line_on_a_killed_process_is_the_last_one():
+    """Where the others hold semaphores, as workers of a stream do."""
+    child = (
+        "import multiprocessing, os, signal, time\n"
+        "held = multiprocessing.get_context('spawn').Lock()\n"
+        "if os.environ['RANK'] == '1': time.sleep(1); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "time.sleep(60)\n"
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(TESTS.parent)!r})\n"
+        "from common.errors import run\n"
+        "from common.training.launch import launch\n"
+        f"run(lambda: launch(2, [sys.executable, '-c', {child!r}]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: process 2 of 2 was killed by SIGKILL") and done.stderr.count("\n") == 1

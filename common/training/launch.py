@@ -18,6 +18,8 @@ LIFELINE = "GLYPHONE_LIFELINE"
 RENDEZVOUS = "GLYPHONE_RENDEZVOUS"
 # Exit code of a process that lost another one: not the cause, whose code is waited for so long.
 LOST = 75
+# What is killed cannot free its semaphores; the helper of Python that does says so behind the line that counts.
+QUIET = "ignore:resource_tracker:UserWarning"
 GRACE_S = 10.0
 # So long the first process has to come to an error that another one came to.
 SAME_ERROR_S = 2.0
@@ -39,6 +41,7 @@ def launch(num_processes: int, command: Sequence[str]) -> int:
             "LOCAL_WORLD_SIZE": str(num_processes),
             LIFELINE: str(lifeline),
             RENDEZVOUS: str(Path(folder) / "rendezvous"),
+            "PYTHONWARNINGS": ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET))),
         }
         if sys.platform == "linux":
             common["GLOO_SOCKET_IFNAME"] = os.environ.get("GLOO_SOCKET_IFNAME", "lo")

@@ -86,7 +86,7 @@ def train(
         + f"; layers by {network.encoder.path(device.type)}"
     )
     run = Run.of(network.to(device), settings, seed)
-    if run.resume(state):
+    if run.resume(state, group):
         say(f"going on at epoch {run.progress.epoch + 1}, batch {run.progress.batch + 1}")
     feed = Feed(train_samples, alphabet, network, settings, augment, seed, group)
     if feed.sentence():

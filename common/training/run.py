@@ -11,6 +11,7 @@ from torch import Tensor
 from common.network import Network
 from common.training import checkpoint
 from common.training.objective import Objective
+from common.training.processes import ALONE, Group
 from common.training.settings import TrainingSettings
 from common.training.step import make_optimizer
 
@@ -61,9 +62,12 @@ class Run:
         objective.to(next(network.parameters()).device)
         return cls(network, averaged, objective, make_optimizer(network, objective, settings))
 
-    def resume(self, state: Path) -> bool:
-        """Go on from the checkpoint of a folder; False where there is none. Raises GlyphoneError if it is damaged."""
-        saved = checkpoint.load(state)
+    def resume(self, state: Path, group: Group = ALONE) -> bool:
+        """Go on from the checkpoint of a folder; False where there is none. Raises GlyphoneError if it is damaged.
+
+        Of several processes the first one reads it: between two readings another training may write a newer one.
+        """
+        saved = group.tell(checkpoint.load(state) if group.rank == 0 else None)
         if saved is None:
             return False
         self.network.load_state_dict(saved["network"])
