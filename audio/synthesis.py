@@ -39,6 +39,8 @@ LETTERS = {
 
 # What may stand beside a letter that is a word. No apostrophes: 's is no letter.
 BESIDE = '.,;:!?…"“”„«»()'
+# The voice takes [word](/phonemes/) as a word's pronunciation: of a text's own brackets it would leave words out.
+ROUND = str.maketrans("[]", "()")
 
 
 def synthesise(sample: Sample) -> Sound:
@@ -133,7 +135,7 @@ def _trimmed(waveform: np.ndarray) -> np.ndarray:
 
 def _pronounced(text: str) -> str:
     """The text as the voice takes it, whatever its case: lower case, letters with their pronunciation."""
-    return " ".join(map(_pronounced_word, text.upper().split()))
+    return " ".join(map(_pronounced_word, text.upper().translate(ROUND).split()))
 
 
 def _pronounced_word(word: str) -> str:

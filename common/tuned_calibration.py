@@ -15,7 +15,8 @@ def calibrated_for(bundle: Bundle, folder: str | Path, decoding: DecodingSetting
     """The bundle with the calibration of a decoder's hypotheses.
 
     With engine beam_lm or rescoring it is that of ``decoding.json`` in the bundle's folder; where there is none, as of
-    older models, or one of another engine's texts, and else, it is the bundle's own, of greedy hypotheses.
+    older models, or one of other texts (of another engine, or rescored where these are not), and else, it is the
+    bundle's own, of greedy hypotheses.
 
     Raises:
         GlyphoneError: ``decoding.json`` is damaged or of another version.
@@ -26,8 +27,9 @@ def calibrated_for(bundle: Bundle, folder: str | Path, decoding: DecodingSetting
         return bundle
     try:
         content = read_json(path)
-        description = content.get("calibration")
-        if description is None or content["settings"]["engine"] != decoding.engine:
+        description, tuned = content.get("calibration"), content["settings"]
+        was_rescored = tuned.get("rescoring") is not None
+        if description is None or (tuned["engine"], was_rescored) != (decoding.engine, decoding.rescoring is not None):
             return bundle
         calibration = Calibration.of_description(description)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

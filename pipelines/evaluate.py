@@ -75,7 +75,7 @@ def evaluate(name: str, device: str = "auto") -> None:
 
     seen = set(stores["train"].texts)
     decoder = decoder_for(bundle, model, chosen.decoding)
-    bundle = calibrated_for(bundle, model, chosen.decoding)
+    bundle = calibrated_for(bundle, model, decoder.settings)
     voters = voters_of(name, chosen.evaluate, bundle, decoder)
     adapted = {
         split: adapted_groups(bundle, stores[split], decoder, chosen.adaptation, chosen.seed, f"{name}: {split}")

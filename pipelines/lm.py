@@ -13,6 +13,7 @@ from pathlib import Path
 from common.errors import GlyphoneError, run
 
 MAX_SHOWN = 10  # characters in a message
+TEXT_FILES = "allowed: a text a line in UTF-8, plain or gzip"
 
 
 def main() -> None:
@@ -41,6 +42,9 @@ def learn_language(name: str) -> None:
             if sample.split in read:  # test texts teach nothing
                 read[sample.split].append(sample)
 
+    text_file = find_file(language.text, f"{name}.language.text") if language.text else None
+    if text_file and not any(normalise(line, chosen.text) for line in lines_of(text_file)):
+        raise GlyphoneError(f"{name}.language.text: {text_file}: no text in it; name another file, or none")
     known = set().union(*(sample.text for sample in read["train"]))
     held_out = [sample.text for sample in read["validation"]]
     unknown: Counter[str] = Counter()  # of the text file, by the lines that hold them
@@ -48,13 +52,12 @@ def learn_language(name: str) -> None:
     def placed_texts() -> Iterator[tuple[str, str]]:
         """All that is learned, and where it stands."""
         yield from ((f"{samples}: sample {sample.id!r}", sample.text) for sample in read["train"])
-        if language.text:
+        if text_file:
             unknown.clear()  # a second walk is for the character model
-            path = find_file(language.text, f"{name}.language.text")
-            for number, line in enumerate(lines_of(path), 1):
+            for number, line in enumerate(lines_of(text_file), 1):
                 text = normalise(line, chosen.text)
                 unknown.update(set(text) - known)
-                yield f"{path}, line {number}", text
+                yield f"{text_file}, line {number}", text
 
     def all_texts() -> Iterator[str]:
         return (text for _, text in placed_texts())
@@ -106,9 +109,11 @@ def lines_of(path: Path) -> Iterator[str]:
         with gzip.open(path) if zipped else open(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                if "\0" in text:  # UTF-16 and archives may be UTF-8 by the letter
+                    raise GlyphoneError(f"{path}, line {number}: a NUL: not a UTF-8 text; {TEXT_FILES}")
                 yield from text.split("\r")  # of files whose lines end so, or all of them would be one text
     except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise GlyphoneError(f"{path}, line {number}: not a UTF-8 text: {error}") from None
+        raise GlyphoneError(f"{path}, line {number}: not a UTF-8 text: {error}; {TEXT_FILES}") from None
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ import torch
 
 from common.alphabet import needed_slices
 from common.errors import GlyphoneError
+from common.language.kneser_ney import TokenError
 from common.language.sampling import sampler
+from common.language.text import tokens_of
 from common.modality import Modality, generator
 from common.network import Network
 from common.samples import Sample
@@ -92,9 +94,14 @@ def recipe_of(
                 "not made; allowed: 0"
             )
         most = max(map(len, texts), default=1)
-        draw = sampler(texts, stream.ngram_unit, stream.ngram_order, most=most)
+        key = f"{kind.name}.{purpose}.stream.ngrams"
+        try:
+            draw = sampler(texts, stream.ngram_unit, stream.ngram_order, most=most)
+        except TokenError as error:
+            holds = next(text for text in texts if error.token in tokens_of(text, stream.ngram_unit))
+            raise GlyphoneError(f"{key}: training text {holds!r}: {error}; leave it out") from None
         check_characters(
-            f"{kind.name}.{purpose}.stream.ngrams",
+            key,
             texts,
             lambda character: make_recipe(settings, seed, f"{purpose}/character", character).text,
         )

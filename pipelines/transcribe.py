@@ -72,7 +72,7 @@ def _with_model(options: argparse.Namespace, voter_folders: list[Path]) -> int:
         print(_shown(sentence), file=sys.stderr)
     with _output(options, voter_folders, modality(name).unit, paths) as output:
         todo = output.todo(paths)
-        if len(todo) < len(paths) and not options.quiet:
+        if len(todo) < len(paths) and (options.verify or not options.quiet):
             num_done = len(paths) - len(todo)
             unverified = ", and not verified" if options.verify else ""
             done = out_of(num_done, len(paths), "file", "are")
@@ -141,7 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--verify", action="store_true", help="transcribe each file alone too, and compare")
     parser.add_argument("--restart", action="store_true", help="begin OUT anew, whatever is there")
-    parser.add_argument("--quiet", action="store_true", help="no progress; failures are still named")
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress; failures, and what --verify passes over, are still named"
+    )
     return parser
 
 

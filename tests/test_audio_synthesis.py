@@ -290,12 +290,21 @@ def test_the_voice_takes_whatever_is_said_to_be_spoken(voice: Hibari, text: str)
     assert not spoken(text) or voice.phonemize(spoken(text).lower())
 
 
-@pytest.mark.parametrize("mark", BESIDE)
+@pytest.mark.parametrize("mark", BESIDE + "[]")
 def test_a_letter_beside_a_mark_is_said_as_alone(voice: Hibari, mark: str) -> None:
     """A comma made an article of A, and quotation marks made "with" of W."""
     for letter, said in LETTERS.items():
         for word in (f"{letter}{mark}", f"{mark}{letter}{mark}"):
             assert said in " ".join(voice.phonemize(_pronounced(f"ONE {word} TWO"))), word
+
+
+@pytest.mark.parametrize(
+    "text", ["[CAT](HEN)", "[CAT](/HEN/)", "[CAT HEN B", "HEN [CAT B]", "[CAT][HEN] (C)", "[CAT [HEN](B)]"]
+)
+def test_words_in_square_brackets_are_said(voice: Hibari, text: str) -> None:
+    """To the voice [word](/phonemes/) is how a word is said, and of what stood in the brackets nothing was."""
+    said = " ".join(voice.phonemize(_pronounced(text)))
+    assert "kˈæt" in said and "hˈɛn" in said
 
 
 def test_what_the_voice_has_no_words_for_is_refused_and_left_out_of_texts() -> None:

@@ -104,10 +104,13 @@ def test_a_text_file_teaches_too(project):
     [
         ("word", b"feed\r\nbad <unk> cab\r\n", r"more\.txt, line 2: the token '<UNK>' cannot be learned"),
         ("word", b"feed\rbad\r\r" + b"x" * 50_000, r"more\.txt, line 4: the token 'X+…' cannot be learned"),
-        ("char", b"feed\n\nbe\0d\n", r"more\.txt, line 3: the token '\\x00' cannot be learned"),
+        ("char", b"feed\n\nbe\0d\n", r"more\.txt, line 3: a NUL: not a UTF-8 text; allowed: a text a line in UTF-8"),
+        ("char", "feed\n".encode("utf-16"), r"more\.txt, line 1: not a UTF-8 text: .*; allowed: a text a line"),
+        ("word", b"", r"audio\.language\.text: \S*more\.txt: no text in it; name another file, or none"),
+        ("char", gzip.compress("\ufeff\r\n \t\n".encode()), r"more\.txt: no text in it"),
     ],
 )
-def test_where_a_token_stands_that_cannot_be_learned(project, unit, content, message):
+def test_where_a_text_file_holds_what_cannot_be_learned(project, unit, content, message):
     folder = project(f"{{unit: {unit}, order: 2, text: more.txt}}")
     (folder / "more.txt").write_bytes(content)
     with pytest.raises(GlyphoneError, match=message):

@@ -164,3 +164,12 @@ def test_marks_that_nobody_hears_stand_in_texts_and_are_none(capsys):
     assert not capsys.readouterr().err
     texts = [made(f"stream/0/{number}").text for number in range(300)]
     assert '"' in "".join(texts) and all(any(map(str.isalpha, text)) for text in texts)
+
+
+def test_a_training_text_that_n_grams_cannot_hold_is_named():
+    """The message had neither the setting nor the text."""
+    stream = StreamSettings(samples=5, ngrams=1.0, ngram_unit="word")
+    with pytest.raises(
+        GlyphoneError, match=r"ocr\.training\.stream\.ngrams: training text 'a <s> b': the token '<s>' "
+    ):
+        recipe_of(modality("ocr"), stream, TextSettings(), "training", 1, ["a word", "a <s> b"])

@@ -52,6 +52,7 @@ def test_what_reads_otherwise_alone_was_transcribed_all_the_same(calls, monkeypa
     assert all(
         f"alone it reads 'another', among others {text!r}" in line for text, line in zip(texts, said, strict=True)
     )
-    code, _, said = calls()
-    assert code == 0 and len(said) == 1
-    assert said[0].startswith("2 of 2 files are in ") and said[0].endswith("out.jsonl already, and not verified")
+    for options in ((), ("--quiet",)):  # quiet as well: silence and an exit code of 0 would say that they were
+        code, _, said = calls(*options)
+        assert code == 0 and len(said) == 1
+        assert said[0].startswith("2 of 2 files are in ") and said[0].endswith("out.jsonl already, and not verified")

@@ -1,7 +1,8 @@
 """The embedded corpus: words, numbers and short lines to be rendered. Nothing is rendered here; recipes are listed."""
 
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -92,9 +93,12 @@ def read(settings: SyntheticSettings, root: Path, seed: int) -> Iterator[Sample]
 def recipe(settings: SyntheticSettings, seed: int, sample_id: str, text: str | None) -> Sample:
     """One training sample, whatever ``num_train`` is; with a text of its own, or a given one in a face that has it.
 
-    Characters of a given text that no face has are left out of it.
+    Characters of a given text that no face has are left out of it. Where no letter, digit or sign stays (joiners of an
+    emoji, marks alone), nothing does.
     """
-    return _sample(settings, seed, sample_id, "train", generator(seed, "ocr stream", sample_id), text)
+    sample = _sample(settings, seed, sample_id, "train", generator(seed, "ocr stream", sample_id), text)
+    is_seen = any(unicodedata.category(each)[0] in "LNPS" for each in sample.text)
+    return sample if is_seen else replace(sample, text="")
 
 
 @lru_cache(maxsize=8)
