@@ -1,7 +1,7 @@
 """What runs on a GPU gives what the CPU gives: emissions, gradients, parts of a batch, whole trainings.
 
 Several processes over nccl need a GPU each and are not looked at. Skipped where torch sees no GPU.
-``GLYPHONE_TEST_DEVICE=cpu`` holds the tests themselves against the CPU.
+``GLYPHONE_TEST_DEVICE=cpu`` holds the tests themselves against the CPU; ``far_device.py`` has a device in name alone.
 """
 
 import copy
@@ -49,6 +49,16 @@ def example(dtype):
     lengths = torch.tensor(LENGTHS)
     x[~mask_of(lengths, x.shape[1])] = 7.0
     return x, lengths
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="one device alone")
+def test_tensors_of_two_devices_do_not_meet():
+    """What the other tests would find out by."""
+    here = torch.ones(2)
+    for other in (here.to(DEVICE), torch.tensor([1.0, 1.0], device=DEVICE), torch.nn.Parameter(here).to(DEVICE)):
+        assert (other + other).device.type == DEVICE and (other + other).cpu().tolist() == [2, 2]
+        with pytest.raises(RuntimeError):
+            here + other
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -121,6 +131,7 @@ def test_a_step_has_the_gradients_of_the_cpu(cell):
     check_alike(outcome(made, batch, DEVICE, part_slices=30), expected, 1e-8, 1e-11)
 
 
+@pytest.mark.skipif(DEVICE == "far", reason="autocast knows no operations of it")
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_step_in_bfloat16_is_that_of_float32_roughly(cell):
     made = make_network(cell=cell, dropout=0.0).float()
@@ -171,9 +182,7 @@ def test_a_loss_that_is_no_number_takes_no_step():
 
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_a_training_learns_as_on_the_cpu(tmp_path, precision):
-    chosen = TrainingSettings.model_validate(
-        {**FAST.model_dump(), "epochs": 12, "precision": precision, "device": DEVICE}
-    )
+    chosen = FAST.model_copy(update={"epochs": 12, "precision": precision, "device": DEVICE})
     trained = run(tmp_path, chosen)
     assert trained.device == DEVICE and trained.progress.best_error < 0.05
     assert all(weight.device.type == "cpu" for weight in trained.weights.values())
