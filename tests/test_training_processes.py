@@ -84,6 +84,19 @@ def test_all_go_on_from_the_checkpoint_that_the_first_one_read(tmp_path, whole):
     check_alike(*torch.load(tmp_path / "result.pt", weights_only=True), whole)
 
 
+def test_a_damaged_checkpoint_is_told_once_and_all_end(tmp_path, capfd):
+    """One process alone reads it; the others must not wait for what it cannot say."""
+    with pytest.raises(GlyphoneError, match="process 2 of 2 was killed"):
+        launch(2, command(tmp_path, kill_at=7))
+    saved = bytearray((tmp_path / "checkpoint.pt").read_bytes())
+    saved[100] ^= 1
+    (tmp_path / "checkpoint.pt").write_bytes(saved)
+    capfd.readouterr()
+    assert launch(2, command(tmp_path)) == 2
+    last = capfd.readouterr().err.splitlines()
+    assert [line for line in last if "damaged; delete it" in line] == last[-1:]
+
+
 def test_they_meet_wherever_temporary_files_lie(tmp_path, monkeypatch):
     """A path with a blank and letters beyond ASCII: as an address it would be another path."""
     folder = tmp_path / "ä b"
