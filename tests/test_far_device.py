@@ -18,7 +18,7 @@ def test_no_tensor_stands_on_the_wrong_device(repository):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "tests/test_cuda.py"],
         cwd=repository,
-        env={**os.environ, "GLYPHONE_TEST_DEVICE": "far"},
+        env={**os.environ, "GLYPHONE_TEST_DEVICE": "far", "CUDA_VISIBLE_DEVICES": ""},  # auto would take a GPU
         capture_output=True,
         text=True,
         timeout=400,
