@@ -109,6 +109,7 @@ def test_they_meet_wherever_temporary_files_lie(tmp_path, monkeypatch):
         "processes.PATIENCE = __import__('datetime').timedelta(seconds=100)\n"
         "group = processes.join(torch.device('cpu'))\n"
         "assert group.sum(torch.ones(1)).item() == 2\n"
+        "processes.leave(group)  # as a training does: who ends without it may take the other one along\n"
     )
     assert launch(2, [sys.executable, "-c", code]) == 0
 
