@@ -122,4 +122,5 @@ MODALITY = Modality(
     digest=digest,
     length=length,
     parts=parts,
+    limit="max_seconds",
 )

@@ -43,6 +43,7 @@ class Modality:
         height: signal → pixels of height, for boxes; 1 where a signal has none.
         upright: (signal, settings) → the signal as its slices see it, and how it was turned for that: "" (it was not),
             "left" or "right" by 90 degrees.
+        limit: the field of SliceSettings that says how long a signal may be; empty: there is none.
         parts: (signal, settings, longest) → signals of that length at most which end to end are a signal that is longer
             than ``settings`` allow, for transcribe; one that is not, alone. None: there is no cutting.
     """
@@ -66,6 +67,7 @@ class Modality:
     height: Callable[[Any], float] = lambda signal: 1.0
     upright: Callable[[Any, Any], tuple[Any, Turn]] = lambda signal, settings: (signal, "")
     mistakes: Callable[[Any, Any], Iterable[str]] = lambda slices, augment: ()
+    limit: str = ""
     parts: Callable[[Any, Any, float], list[Any]] | None = None
 
 

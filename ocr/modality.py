@@ -111,4 +111,5 @@ MODALITY = Modality(
     length=length,
     height=height,
     upright=upright,
+    limit="max_width_px",
 )

@@ -22,12 +22,15 @@ from pydantic import ValidationError
 from common.alphabet import Alphabet, needed_slices
 from common.errors import GlyphoneError
 from common.network import Network, NetworkSettings
+from common.samples import Sample
 from common.training.feed import Feed
 from common.training.loop import train
 from common.training.processes import ALONE
 from common.training.samples import Samples
 from common.training.settings import TrainingSettings
-from common.training.stream import Joined, Stream, stream_id
+from common.training.stream import Job, Joined, Stream, stream_id
+from pipelines import stream_making
+from pipelines.modalities import MODULES, modality
 from pipelines.stream_making import drawn_out
 from pipelines.streaming import least_slices
 from tests.stream_world import counted, make, recipe, stream
@@ -213,6 +216,42 @@ def test_too_few_slices_are_drawn_out_between_their_ends(num, least):
     assert len(longer) == max(num, least)
     assert np.allclose(longer[0], slices[0]) and (longer.shape[0] == 1 or np.allclose(longer[-1], slices[-1]))
     assert longer.min() >= slices.min() - 1e-6 and longer.max() <= slices.max() + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "text", "most"),
+    [
+        ("ocr", {"max_width_px": 300}, "a line of seven words is drawn here", 300),
+        ("audio", {"max_seconds": 1.0}, "seven words are said here, not quickly", 101),
+    ],
+)
+def test_a_sample_that_is_too_long_with_all_chances_is_pressed_together(name, limits, text, most):
+    """One that was too long eight times ended a training in its midst, and again at the same place."""
+    kind = modality(name)
+    reader = kind.corpora["synthetic"]
+    make_it = partial(stream_making.make, module=MODULES[name])
+    for number in range(4):
+        sample = reader.recipe(reader.Settings(), 1, f"training/{number}", text)
+        plain = make_it(Job(sample, 0), front=kind.SliceSettings())
+        assert len(plain) > most
+        short = make_it(Job(sample, 0), front=kind.SliceSettings(**limits))
+        assert most / 3 < len(short) <= most and short.shape[1] == plain.shape[1]
+        again = make_it(Job(sample, 0), front=kind.SliceSettings(**limits))
+        assert np.array_equal(short, again)
+    with pytest.raises(GlyphoneError, match=rf"text '{text}(, .*)?': .* {next(iter(limits))} allows {most // 100}"):
+        make_it(Job(replace(sample, text=", ".join([text] * 20)), 0), front=kind.SliceSettings(**limits))
+
+
+def test_a_text_that_is_too_long_is_told_before_the_training_and_not_in_its_midst():
+    texts = dict.fromkeys((stream_id(0, place) for place in range(2000)), "a")
+    longest = stream_id(0, 7)  # none of those that are made to learn how long texts become
+    texts[longest] = "abc" * 3
+
+    def long(sample_id: str) -> Sample:
+        return replace(recipe(sample_id), text=texts[sample_id])
+
+    with pytest.raises(GlyphoneError, match=f"^sample {longest}: cannot be made$"):
+        Stream(2000, 1, long, partial(make, failing=longest), needed_slices, 1)
 
 
 def test_samples_that_are_tried_out_show_no_bars(monkeypatch):

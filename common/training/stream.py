@@ -14,6 +14,8 @@ from common.samples import Sample
 
 # Recipes that are made once to learn how long a text becomes, spread over all epochs.
 NUM_PROBES = 192
+# The longest ones are made too, so that a text too long for its slices ends a training at its beginning.
+NUM_LONGEST = 4
 NARROW = frozenset("iIl1jtfr.,:;!'|-()[]")
 
 
@@ -106,16 +108,20 @@ class Stream:
     def _estimated_lengths(self) -> np.ndarray:
         """Slices int64 [N] of each row by its text, from a few that are made."""
         probes = np.unique(np.linspace(0, len(self.ids) - 1, NUM_PROBES).astype(int))
-        jobs = [self._job(self.first + int(each)) for each in probes]
-        made = map_ordered(self._make, jobs, num_workers=1, progress=None)
-        lengths = np.array([len(each) for each in made], dtype=float)
+        lengths = self._made_lengths(probes).astype(float)
         counts = np.array([_counts(text) for text in self.texts], dtype=float)
         # Relative errors count: a batch of short samples is as dear as one of long ones.
         weights = 1 / np.maximum(lengths, 1)
         known, *_ = np.linalg.lstsq(counts[probes] * weights[:, None], lengths * weights, rcond=1e-6)
         least = np.array([self._least(text) for text in self.texts])
         bounded = np.clip(counts @ known, lengths.min(), 2 * lengths.max())
-        return np.maximum(np.rint(bounded).astype(np.int64), least)
+        estimated = np.maximum(np.rint(bounded).astype(np.int64), least)
+        self._made_lengths(np.argsort(estimated, kind="stable")[-NUM_LONGEST:])
+        return estimated
+
+    def _made_lengths(self, places: np.ndarray) -> np.ndarray:
+        jobs = [self._job(self.first + int(each)) for each in places]
+        return np.array([len(each) for each in map_ordered(self._make, jobs, num_workers=1, progress=None)])
 
 
 def stream_id(epoch: int, place: int) -> str:
