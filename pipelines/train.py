@@ -97,10 +97,11 @@ def train_modality(name: str) -> None:
         metadata = replace(metadata, licences={**metadata.licences, CORPUS: stream.licence})
     description = training_summary.describe(name, chosen, metadata, alphabet, network, splits, trained)
     description["summary"] |= started.summary
-    training_summary.write_history(results / "history.csv", trained.progress.history)
-    write_json(results / "training.json", training_summary.costs(network, trained) | pretraining_costs(name))
     network.load_state_dict(trained.weights)
     description["calibration"] = calibration_of(network, stores["validation"], alphabet)
+    # All at once: a kill before leaves the earlier curve with the earlier model.
+    training_summary.write_history(results / "history.csv", trained.progress.history)
+    write_json(results / "training.json", training_summary.costs(network, trained) | pretraining_costs(name))
     write_bundle(
         Path("models") / name,
         trained.weights,

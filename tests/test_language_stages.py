@@ -337,6 +337,10 @@ def test_mistakes_are_told(project):
     write_text(folder / "models/audio/language/decoding.json", '{"settings": {"engine": "magic"}}')
     with pytest.raises(GlyphoneError, match=r"decoding.json: not of this version of Glyphone"):
         chosen_settings(folder / "models/audio")
+    # A model that was not tuned to its end was read greedily without a word.
+    (folder / "models/audio/language/decoding.json").unlink()
+    with pytest.raises(GlyphoneError, match=r"audio/language/decoding.json is missing: stage tune .* run it again$"):
+        chosen_settings(folder / "models/audio")
     learn_language("audio")
     (folder / "data/audio/language/words.txt").write_bytes(b"BAD\n\xff\n")
     with pytest.raises(GlyphoneError, match=r"words.txt: not UTF-8: .*; run stages lm and tune again"):

@@ -99,13 +99,15 @@ def was_rescored(folder: str | Path, chosen: DecodingSettings) -> bool:
 
 
 def chosen_settings(folder: str | Path, default: DecodingSettings | None = None) -> DecodingSettings:
-    """The settings that stage tune chose for a bundle; the default (greedy) where it has none.
+    """The settings that stage tune chose for a bundle; the default (greedy) where it was never run.
 
     Raises:
-        GlyphoneError: ``decoding.json`` is damaged or of another version.
+        GlyphoneError: ``decoding.json`` is damaged, of another version, or not there yet or any more.
     """
     path = Path(folder) / LANGUAGE_FOLDER / CHOSEN
     if not path.is_file():
+        if path.parent.is_dir():
+            raise GlyphoneError(f"{path} is missing: stage tune is not through or was cut short; run it again")
         return default or DecodingSettings()
     content = read_json(path)
     try:
