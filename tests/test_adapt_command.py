@@ -100,6 +100,7 @@ def test_the_command_takes_the_decoder_along_and_adapts_twice(model: Path, sound
     (source / "language").mkdir(parents=True)
     for path in model.iterdir():
         (source / path.name).write_bytes(path.read_bytes())
+    (source / "language" / "decoding.json").write_text('{"settings": {}}', "utf-8")
     (source / "language" / "note.txt").write_text("kept", "utf-8")
     assert adapt.main([str(source), str(sounds / "05.wav"), "-o", str(tmp_path / "one"), "--rounds", "1"]) == 0
     assert (

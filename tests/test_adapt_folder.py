@@ -63,6 +63,7 @@ def test_a_full_disk_is_one_line_that_names_the_new_folder(tmp_path: Path) -> No
     model, sound = random_bundle(tmp_path / "model", "audio"), write_input(tmp_path, "audio")
     most = (model / "model.safetensors").stat().st_size + 100_000
     (model / "language").mkdir()
+    (model / "language" / "decoding.json").write_text('{"settings": {}}', "utf-8")
     call = [str(model), str(sound), "-o", str(tmp_path / "new"), "--rounds", "1"]
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # First the language model, which is written before the weights, then the weights are too large.
@@ -81,10 +82,11 @@ def test_a_full_disk_is_one_line_that_names_the_new_folder(tmp_path: Path) -> No
 def test_what_a_kill_left_in_the_language_folder_is_not_taken_along(tmp_path: Path) -> None:
     model, sound = random_bundle(tmp_path / "model", "audio"), write_input(tmp_path, "audio")
     (model / "language" / "folder").mkdir(parents=True)
+    (model / "language" / "decoding.json").write_text('{"settings": {}}', "utf-8")
     for name in ("words.txt", ".words.txt.x.part"):
         (model / "language" / name).write_text("a\n", "utf-8")
     assert adapt.main([str(model), str(sound), "-o", str(tmp_path / "new"), "--rounds", "1"]) == 0
-    assert [each.name for each in (tmp_path / "new" / "language").iterdir()] == ["words.txt"]
+    assert {each.name for each in (tmp_path / "new" / "language").iterdir()} == {"decoding.json", "words.txt"}
 
 
 def test_a_link_to_nothing_is_told_before_the_work(tmp_path: Path) -> None:
