@@ -192,30 +192,41 @@ def _aligned(
         except SampleError as error:
             yield sample, str(error)
             continue
-        height = kind.height(upright)
-        yield sample, [(word, _cells(word, sample, step, (length, height), turned, bundle.unit)) for word in words]
+        size = (length, kind.height(upright))
+        yield sample, list(zip(words, _cells(words, sample, step, size, turned, bundle.unit), strict=True))
 
 
 def _cells(
-    word: AlignedWord, sample: "Sample", step: float, size: tuple[float, float], turned: "Turn", unit: str
-) -> list[str]:
-    """Place of a word in its file: seconds to the millisecond, or the edges of a box in whole pixels.
+    words: Sequence[AlignedWord],
+    sample: "Sample",
+    step: float,
+    size: tuple[float, float],
+    turned: "Turn",
+    unit: str,
+) -> list[list[str]]:
+    """Places of a sample's words in its file: seconds to the millisecond, or the edges of a box in whole pixels.
+
+    Each is at least a millisecond or pixel long, and none is over another, also where rounding would have it so.
 
     Args:
         size: length and height of the upright signal, in units.
         turned: how a picture was turned to be upright.
     """
-    length, height = size
-    start, end = word.start * step, min(word.end * step, length)
-    if unit == "s":
-        return [f"{(sample.start or 0.0) + place:.3f}" for place in (start, end)]
     from common.writers.boxes import edges
+    from common.writers.transcript import whole_spans
 
+    length, height = size
+    spans = [(word.start * step, word.end * step) for word in words]
+    if unit == "s":
+        begin = sample.start or 0.0
+        limit = max(1, math.floor((begin + length) * 1000))
+        whole = whole_spans([(begin + start, begin + end) for start, end in spans], 1000, limit)
+        return [[f"{place / 1000:.3f}" for place in span] for span in whole]
     stored = (round(height), round(length)) if turned else (round(length), round(height))
     left, top = sample.box[:2] if sample.box else (0, 0)
     offsets = (left, top, left, top)
-    found = edges(math.floor(start), math.ceil(end), stored, turned)
-    return [str(offset + edge) for offset, edge in zip(offsets, found, strict=True)]
+    boxes = [edges(*span, stored, turned) for span in whole_spans(spans, 1, max(1, round(length)))]
+    return [[str(offset + edge) for offset, edge in zip(offsets, box, strict=True)] for box in boxes]
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ of characters from the same texts too.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import GlyphoneError, run
 
 MAX_SHOWN = 10  # characters in a message
-TEXT_FILES = "allowed: a text a line in UTF-8, plain or gzip"
+TEXT_FILES = "allowed: a text a line in UTF-8, or in UTF-16 with a BOM, plain or gzip"
 
 
 def main() -> None:
@@ -98,22 +98,32 @@ def _sentence(unknown: Counter[str]) -> str:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 text, plain or gzip, with any line ends. Raises GlyphoneError naming file and line."""
+    """Lines of a text in UTF-8, or UTF-16 where a BOM says so, plain or gzip, with any line ends.
+
+    Raises:
+        GlyphoneError: it is not such a text; names file and line.
+    """
     import gzip
+    import io
     import zlib
 
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    number = 0
+    number, encoding = 0, "UTF-8"
     try:
         with gzip.open(path) if zipped else open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                if "\0" in text:  # UTF-16 and archives may be UTF-8 by the letter
-                    raise GlyphoneError(f"{path}, line {number}: a NUL: not a UTF-8 text; {TEXT_FILES}")
-                yield from text.split("\r")  # of files whose lines end so, or all of them would be one text
-    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise GlyphoneError(f"{path}, line {number}: not a UTF-8 text: {error}; {TEXT_FILES}") from None
+            lines: Iterable[bytes | str] = file
+            if file.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
+                encoding, lines = "UTF-16", io.TextIOWrapper(file, "utf-16", newline="\n")
+            for number, line in enumerate(lines, 1):
+                if isinstance(line, bytes):
+                    line = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if "\0" in line:  # UTF-16 and archives may be UTF-8 by the letter
+                    raise GlyphoneError(f"{path}, line {number}: a NUL: not a {encoding} text; {TEXT_FILES}")
+                # Some files end lines by CR alone, or all of them would be one text.
+                yield from line.rstrip("\r\n").split("\r")
+    except (UnicodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise GlyphoneError(f"{path}, line {number}: not a {encoding} text: {error}; {TEXT_FILES}") from None
 
 
 if __name__ == "__main__":

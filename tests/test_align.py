@@ -191,8 +191,28 @@ def test_text_images_to_boxes(tmp_path: Path) -> None:
     first, second = read_manifest(ManifestSettings(manifest="words.tsv"), tmp_path, 0)
     assert (first.text, second.text) == ("ab", "c")
     assert first.box and second.box
-    assert 100 <= first.box[0] < first.box[2] <= second.box[0] + 1 < second.box[2] <= 300
+    assert 100 <= first.box[0] < first.box[2] <= second.box[0] < second.box[2] <= 300
     assert first.box[1::2] == second.box[1::2] == (10, 50)
+
+
+@pytest.mark.parametrize("margin", [0, 0.25, 10])
+@pytest.mark.parametrize("name", ["audio", "ocr"])
+def test_words_of_a_line_stand_apart_and_none_is_empty(tmp_path: Path, name: str, margin: float) -> None:
+    """Also where places are rounded, and where the last step begins in the last millisecond of the sound."""
+    from PIL import Image
+
+    generator = np.random.default_rng(1)
+    soundfile.write(tmp_path / "file.wav", generator.normal(size=3201) * 0.1, RATE_HZ)
+    Image.fromarray(generator.integers(0, 256, (20, 36), np.uint8)).save(tmp_path / "file.png")
+    file, text = {"audio": ("file.wav", "a b c a b c a b c a b"), "ocr": ("file.png", "a b c a b c a b")}[name]
+    (tmp_path / "table.tsv").write_text(f"path\ttext\n{file}\t{text}\n", "utf-8")
+    (header, *rows), reasons = align_table(write_model(tmp_path, name), tmp_path / "table.tsv", set(), margin, 0.0)
+    assert not reasons and " ".join(row[header.index("text")] for row in rows) == text
+    first, last = {"audio": ("start", "end"), "ocr": ("left", "right")}[name]
+    places = [(float(row[header.index(first)]), float(row[header.index(last)])) for row in rows]
+    assert all(start < end for start, end in places)
+    assert all(before[1] <= behind[0] for before, behind in itertools.pairwise(places))
+    assert places[0][0] >= 0 and places[-1][1] <= {"audio": 3201 / RATE_HZ, "ocr": 36}[name]
 
 
 @pytest.mark.parametrize(("margin", "confidence", "sentence"), [(-1, 0, "--margin -1"), (1, 2, "--min-confidence 2")])

@@ -4,6 +4,7 @@ import errno
 import gzip
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,9 @@ def test_a_text_file_teaches_too(project):
         ("word", b"feed\r\nbad <unk> cab\r\n", r"more\.txt, line 2: the token '<UNK>' cannot be learned"),
         ("word", b"feed\rbad\r\r" + b"x" * 50_000, r"more\.txt, line 4: the token 'X+…' cannot be learned"),
         ("char", b"feed\n\nbe\0d\n", r"more\.txt, line 3: a NUL: not a UTF-8 text; allowed: a text a line in UTF-8"),
-        ("char", "feed\n".encode("utf-16"), r"more\.txt, line 1: not a UTF-8 text: .*; allowed: a text a line"),
+        ("char", "feed\n".encode("utf-16")[:-1], r"more\.txt, line 0: not a UTF-16 text: .*; allowed: a text a line"),
+        ("char", "feed\n".encode("utf-32"), r"more\.txt, line 1: a NUL: not a UTF-16 text"),
+        ("char", "feed\n".encode("utf-16-le"), r"more\.txt, line 1: a NUL: not a UTF-8 text"),
         ("word", b"", r"audio\.language\.text: \S*more\.txt: no text in it; name another file, or none"),
         ("char", gzip.compress("\ufeff\r\n \t\n".encode()), r"more\.txt: no text in it"),
     ],
@@ -356,10 +359,16 @@ def test_mistakes_are_told(project):
         learn_language("audio")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_may_end_as_those_of_tables_do(end: str, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(end.join(["\ufeffeins", "", "zwei\u2028drei", ""]).encode())
-    assert [line for line in lines_of(tmp_path / "a.txt") if line] == ["eins", "zwei\u2028drei"]
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+def test_texts_may_be_encoded_and_lines_end_as_those_of_tables_do(
+    encoding: str, end: str, packed: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_bytes(
+        packed(end.join(["\ufeffeins", "", "zwei\u2028dr\u010a\u0a0di", ""]).encode(encoding))
+    )
+    assert [line for line in lines_of(tmp_path / "a.txt") if line] == ["eins", "zwei\u2028dr\u010a\u0a0di"]
 
 
 @pytest.mark.parametrize("place", range(10, 40, 3))
