@@ -123,7 +123,8 @@ def lines_of(path: Path) -> Iterator[str]:
                 # Some files end lines by CR alone, or all of them would be one text.
                 yield from line.rstrip("\r\n").split("\r")
     except (UnicodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise GlyphoneError(f"{path}, line {number}: not a {encoding} text: {error}; {TEXT_FILES}") from None
+        where = f"{path}, line {max(1, number)}"
+        raise GlyphoneError(f"{where}: not a {encoding} text: {error}; {TEXT_FILES}") from None
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def test_a_text_file_teaches_too(project):
         ("word", b"feed\r\nbad <unk> cab\r\n", r"more\.txt, line 2: the token '<UNK>' cannot be learned"),
         ("word", b"feed\rbad\r\r" + b"x" * 50_000, r"more\.txt, line 4: the token 'X+…' cannot be learned"),
         ("char", b"feed\n\nbe\0d\n", r"more\.txt, line 3: a NUL: not a UTF-8 text; allowed: a text a line in UTF-8"),
-        ("char", "feed\n".encode("utf-16")[:-1], r"more\.txt, line 0: not a UTF-16 text: .*; allowed: a text a line"),
+        ("char", "feed\n".encode("utf-16")[:-1], r"more\.txt, line 1: not a UTF-16 text: .*; allowed: a text a line"),
         ("char", "feed\n".encode("utf-32"), r"more\.txt, line 1: a NUL: not a UTF-16 text"),
         ("char", "feed\n".encode("utf-16-le"), r"more\.txt, line 1: a NUL: not a UTF-8 text"),
         ("word", b"", r"audio\.language\.text: \S*more\.txt: no text in it; name another file, or none"),
