@@ -96,7 +96,7 @@ def test_a_text_file_teaches_too(project):
     assert {"<space>", "Z"} <= set(language.ngrams.tokens)
     assert described(folder)["num_texts"] == 7
     (folder / "more.txt.gz").write_bytes(b"\x1f\x8bnonsense")
-    with pytest.raises(GlyphoneError, match=r"more.txt.gz, line 0: not a UTF-8 text"):
+    with pytest.raises(GlyphoneError, match=r"more.txt.gz, line 1: not a UTF-8 text"):
         learn_language("audio")
 
 
