@@ -58,6 +58,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.output and options.output.resolve() == options.table.resolve():
         raise GlyphoneError(f"-o {options.output}: is TABLE itself, with the transcripts; name another file")
+    if options.output and options.output.is_dir():  # or all would be aligned for nothing
+        raise GlyphoneError(f"-o {options.output}: a folder; name a file, e.g. {options.output / 'words.tsv'}")
     if options.output and options.output.suffix.lower() in NOT_BY_TABS:
         raise GlyphoneError(f"-o {options.output}: cells are parted by tabs; name it .tsv")
     rows, reasons = align_table(options.model, options.table, set(options.only), options.margin, options.min_confidence)

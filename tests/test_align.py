@@ -139,9 +139,11 @@ def test_speech_to_a_manifest_of_words(speech: Path) -> None:
     assert len(reasons) == 2
 
 
-def test_the_transcripts_are_not_written_over_and_another_folder_is_said(speech: Path) -> None:
+def test_the_transcripts_are_not_written_over_and_a_folder_or_another_one_is_said(speech: Path) -> None:
     model, table = write_model(speech / "model", "audio"), speech / "table.tsv"
     before = table.read_bytes()
+    folder = command("no-model", table, "-o", speech)  # told before any work
+    assert folder.returncode == 2 and f"-o {speech}: a folder; name a file" in folder.stderr
     done = command(model, table, "-o", speech / "model" / ".." / "table.tsv")
     assert done.returncode == 2 and "is TABLE itself" in done.stderr
     assert table.read_bytes() == before
