@@ -213,7 +213,11 @@ class Recogniser:
     def _read(self, path: str | Path) -> _Input:
         signal = self.modality.read(Path(path))
         cut = self.modality.parts
-        parts = [signal] if cut is None else cut(signal, self._slice_settings, self._longest)
+        parts = [signal]
+        if cut is not None:
+            # A voter may take less at once than the model itself.
+            for settings in (self._slice_settings, *self._other_settings):
+                parts = [piece for part in parts for piece in cut(part, settings, self._longest)]
         upright, turned = self.modality.upright(signal, self._slice_settings)
         return _Input(
             tuple(map(self._part, parts)), self.modality.length(upright), self.modality.height(upright), turned
@@ -234,11 +238,14 @@ class Recogniser:
             return halve(self.modality.slices(signal, settings)).astype(np.float32)
 
         slices = slices_by(self._slice_settings)
-        others = tuple(
-            slices if settings == self._slice_settings else slices_by(settings) for settings in self._other_settings
-        )
+        others = []
+        for name, settings in zip(self.voters.names if self.voters else (), self._other_settings, strict=True):
+            try:
+                others.append(slices if settings == self._slice_settings else slices_by(settings))
+            except SampleError as error:  # the model itself takes it
+                raise SampleError(error.code, f"voter {name}: {error}") from None
         upright, _ = self.modality.upright(signal, self._slice_settings)
-        return _Part(slices, self.modality.length(upright), others)
+        return _Part(slices, self.modality.length(upright), tuple(others))
 
     def _decoded(self, inputs: list[_Input], batch_slices: int = BATCH_SLICES) -> Iterator[Hypothesis]:
         from common.emissions import emissions

@@ -7,7 +7,8 @@ Those with a file for each go to the folder OUT, below it as the inputs stand be
 input OUT may be the file itself.
 A recording longer than slices.max_seconds of the model is cut in pauses, into parts about as long as what it has
 learnt from.
-With --with other models vote with MODEL, each by its own decoder: docs/decoding.md.
+With --with other models vote with MODEL, each by its own decoder: docs/decoding.md. Parts are then no longer than what
+each of them takes.
 With -o the command goes on where it stopped: what OUT holds for the same path and size is kept.
 Exit code 0: all transcribed; 1: some files could not be read, or with --verify read otherwise alone, they are named at
 the end; 2: wrong call or model.

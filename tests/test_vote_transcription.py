@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 import soundfile
 import torch
+from PIL import Image
 from safetensors.torch import load, save
 
 from common.archive import write_zip
@@ -17,6 +18,7 @@ from common.files import write_text
 from common.network import Network, NetworkSettings
 from pipelines import transcribe
 from pipelines.recogniser import Recogniser
+from tests.test_explain import write_model
 from tests.test_transcribe import model, sounds  # noqa: F401  (fixtures)
 
 
@@ -53,6 +55,35 @@ def test_files_are_voted_on_alone_and_among_others_alike(model, sounds, others):
         seconds = soundfile.info(path).duration
         places = [place for symbol in each.hypothesis.symbols for place in (symbol.start, symbol.end)]
         assert places == sorted(places) and all(0 <= place <= seconds for place in places)
+
+
+def test_a_recording_is_cut_for_a_voter_that_takes_less(model, sounds, others, tmp_path):  # noqa: F811
+    """It was refused, though a longer one, which the model itself cuts, was read."""
+    folder = with_slice_settings(others[0], tmp_path / "short", max_seconds=0.5)
+    path = max(sounds.glob("0*.wav"), key=lambda each: soundfile.info(each).duration)
+    assert (seconds := soundfile.info(path).duration) > 0.5
+    hypothesis = Recogniser.load(model, "cpu", voters=[folder]).transcribe(path)
+    places = [place for symbol in hypothesis.symbols for place in (symbol.start, symbol.end)]
+    assert places == sorted(places) and places[0] >= 0 and 0.5 < places[-1] <= seconds
+
+
+def test_the_reason_names_the_voter_that_cannot_take_a_file(tmp_path):
+    main, other = (write_model(tmp_path / f"m{seed}", "ocr", "lstm", seed) for seed in (1, 2))
+    voter = with_slice_settings(other, tmp_path / "narrow", max_width_px=40)
+    Image.new("L", (100, 32)).save(tmp_path / "line.png")
+    (result,) = Recogniser.load(main, "cpu", voters=[voter]).transcribe_all([tmp_path / "line.png"])
+    assert result.hypothesis is None
+    assert result.reason == f"voter {voter}: 100 x 32 pixels become 100 slices, max_width_px allows 40"
+    assert Recogniser.load(main, "cpu").transcribe(tmp_path / "line.png") is not None
+
+
+def with_slice_settings(model, folder, **changes):  # noqa: F811
+    """A copy of a model folder that reads other slices."""
+    shutil.copytree(model, folder)
+    description = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    description["slice_settings"] |= changes
+    write_text(folder / "bundle.json", json.dumps(description))
+    return folder
 
 
 def other_file_of_the_same_weights(folder, name):
