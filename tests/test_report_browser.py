@@ -74,7 +74,7 @@ class Visit:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.context = browser.new_context(offline=True, **options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(60_000)
         self.page = self.context.new_page()
         self.page.on("console", lambda message: self.complaints.append(f"console {message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
