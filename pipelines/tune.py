@@ -48,8 +48,11 @@ def tune(name: str, device: str = "auto") -> None:
     from pipelines import settings
     from pipelines.tuning_calibration import calibration_of
 
-    chosen = settings.read(name, "decoding", "tune")
     source, target = Path("data") / name / "language", Path("models") / name / LANGUAGE_FOLDER
+    # Before a setting can be wrong: DVC has removed the folder, and without it a model is read greedily.
+    if target.parent.is_dir():
+        target.mkdir(exist_ok=True)
+    chosen = settings.read(name, "decoding", "tune")
     target.mkdir(parents=True, exist_ok=True)
     best: DecodingSettings = chosen.decoding
     fuses = best.engine == "beam_lm"
@@ -86,7 +89,7 @@ def tune(name: str, device: str = "auto") -> None:
             decoder = Decoder(alphabet, best, language, scorer if best.rescoring is not None else None)
             written["calibration"] = calibration_of(decoder, emissions, store)
     # The n-grams where they are used, the character model for pipelines.generate too; nothing of earlier settings.
-    _copy(source, target, [*(FILES if fuses else ()), *CHARACTER_FILES], [*FILES, *CHARACTER_FILES])
+    _copy(source, target, [*(FILES if fuses else ()), *CHARACTER_FILES], [CHOSEN, *FILES, *CHARACTER_FILES])
     written["settings"] = best.model_dump(mode="json")
     write_json(target / CHOSEN, written)
 

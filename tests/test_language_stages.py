@@ -317,6 +317,17 @@ def test_a_full_disk_within_stage_tune_leaves_no_model_of_two_settings(project, 
         decoder_of(
             folder / "models/audio", read_bundle(folder / "models/audio").alphabet, DecodingSettings(engine="beam_lm")
         )
+    with pytest.raises(GlyphoneError, match=r"decoding.json is missing"):  # not those of the earlier model
+        chosen_settings(folder / "models/audio")
+
+
+def test_wrong_settings_of_stage_tune_leave_no_model_that_is_read_greedily(project):
+    """DVC removes the folder that stage tune writes before it starts the stage."""
+    folder = project(decoding="{engine: magic}")
+    with pytest.raises(SettingsError, match="magic"):
+        tune("audio")
+    with pytest.raises(GlyphoneError, match=r"decoding.json is missing: .* run it again$"):
+        chosen_settings(folder / "models/audio")
 
 
 def test_a_closed_lexicon_corrects_what_the_network_says(project):
