@@ -99,9 +99,10 @@ def train_modality(name: str) -> None:
     description["summary"] |= started.summary
     network.load_state_dict(trained.weights)
     description["calibration"] = calibration_of(network, stores["validation"], alphabet)
-    # All at once: a kill before leaves the earlier curve with the earlier model.
-    training_summary.write_history(results / "history.csv", trained.progress.history)
-    write_json(results / "training.json", training_summary.costs(network, trained) | pretraining_costs(name))
+    # A kill leaves no curve and costs beside a model of another training.
+    curve, costs = results / "history.csv", results / "training.json"
+    for each in (curve, costs):
+        each.unlink(missing_ok=True)
     write_bundle(
         Path("models") / name,
         trained.weights,
@@ -109,6 +110,8 @@ def train_modality(name: str) -> None:
         description,
         training_summary.card(description, chosen.network),
     )
+    training_summary.write_history(curve, trained.progress.history)
+    write_json(costs, training_summary.costs(network, trained) | pretraining_costs(name))
     finish(state)
 
 

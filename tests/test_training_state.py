@@ -40,6 +40,26 @@ def test_a_state_hangs_on_the_code_of_labels_and_of_the_best_epoch() -> None:
     assert {"common/scoring.py", "common/decoding/greedy.py", "common/training/loop.py"} <= covered
 
 
+def test_a_kill_in_the_writing_of_results_leaves_no_curve_beside_another_model(
+    workspace: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By hand: DVC removes all of them before it starts the stage."""
+    write(workspace)
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+    train_modality("toy")
+    write(workspace, training={**TRAINING, "epochs": 2})
+    with monkeypatch.context() as patched:
+        patched.setattr("common.bundle.write_bundle", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train_modality("toy")
+    assert read_json("models/toy/bundle.json")["summary"]["epochs"] == 1
+    assert not Path("results/toy/history.csv").exists() and not Path("results/toy/training.json").exists()
+    train_modality("toy")
+    assert read_json("results/toy/training.json")["epochs"] == 2 and Path("results/toy/history.csv").is_file()
+
+
 def test_old_states_may_vanish_meanwhile(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     write(workspace)
     prepare("toy", Path("data/toy"), num_workers=1)
