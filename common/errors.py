@@ -43,7 +43,11 @@ def fail(error: BaseException) -> NoReturn:
     sentence = str(error)
     if isinstance(error, OSError) and error.strerror:
         # "File exists" is of a file that stands in the way of a folder; all else that we write is replaced.
-        reason = "a file; a folder is needed there" if isinstance(error, FileExistsError) else error.strerror
+        needed = {
+            FileExistsError: "a file; a folder is needed there",
+            IsADirectoryError: "a folder; a file is needed there",
+        }
+        reason = needed.get(type(error), error.strerror)
         sentence = ": ".join(map(str, filter(None, (error.filename, reason))))
     if not isinstance(error, SettingsError):  # a file's name may hold a line break
         sentence = " ".join(sentence.splitlines())

@@ -54,6 +54,7 @@ def test_settings_are_a_line_a_mistake(capsys: pytest.CaptureFixture[str]) -> No
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "data/a"), "data/a: No space left on device"),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "data/a"), "data/a: Permission denied"),
         (FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), "data"), "data: a file; a folder is needed there"),
+        (IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), "a"), "a: a folder; a file is needed there"),
     ],
 )
 def test_what_the_system_refuses_is_one_line(error: OSError, line: str, capsys: pytest.CaptureFixture[str]) -> None:
