@@ -86,7 +86,10 @@ def train(
         + f"; layers by {network.encoder.path(device.type)}"
     )
     run = Run.of(network.to(device), settings, seed)
-    if run.resume(state, group):
+    resumed = run.resume(state, group)
+    if resumed and run.is_through(settings):
+        say(f"the training was through with epoch {run.progress.epoch}")
+    elif resumed:
         say(f"going on at epoch {run.progress.epoch + 1}, batch {run.progress.batch + 1}")
     feed = Feed(train_samples, alphabet, network, settings, augment, seed, group)
     if feed.sentence():
@@ -101,7 +104,7 @@ def train(
     machine = Machine(network, run.optimizer, settings, precision, group, memory, run.objective)
     feed.expect(run.progress.step)
     loop = _Loop(run, machine, feed, seed, state, say)
-    while run.progress.epoch < settings.epochs and not run.is_enough(settings.patience):
+    while not run.is_through(settings):
         loop.take_steps()
         errors = None
         if group.rank == 0:
@@ -187,7 +190,7 @@ class _Loop:
             f"{errors.loss:.3f}, WER {errors.word_error_rate:.4f}, CER {errors.character_error_rate:.4f}, "
             f"{progress.seconds:.0f} s"
         )
-        if self.run.is_enough(settings.patience):
+        if progress.epoch < settings.epochs and self.run.is_through(settings):
             self.say(f"no better validation error for {settings.patience} epochs: stopping early")
 
     def _save(self) -> None:

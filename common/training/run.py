@@ -96,12 +96,14 @@ class Run:
             self.progress.best_error, self.progress.best_epoch = error, self.progress.epoch
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.averaged.state_dict().items()}
 
-    def is_enough(self, patience: int) -> bool:
-        """Whether so many epochs have passed since the best one; 0 has endless patience.
+    def is_through(self, settings: TrainingSettings) -> bool:
+        """Whether all epochs are done, or so many since the best one as there is patience; 0 is endless patience.
 
         Asked before each epoch, since a state that was saved then may be gone on with.
         """
-        return bool(patience) and self.progress.epoch - 1 - self.progress.best_epoch >= patience
+        progress, patience = self.progress, settings.patience
+        is_enough = bool(patience) and progress.epoch - 1 - progress.best_epoch >= patience
+        return is_enough or progress.epoch >= settings.epochs
 
 
 def step_seed(seed: int, step: int) -> int:
