@@ -39,6 +39,7 @@ def train_modality(name: str) -> None:
 
     from common.alphabet import Alphabet
     from common.bundle import write_bundle
+    from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
     from common.files import write_json
     from common.network import Network
     from common.samples import check_rejected_share, write_rejections
@@ -99,12 +100,14 @@ def train_modality(name: str) -> None:
     description["summary"] |= started.summary
     network.load_state_dict(trained.weights)
     description["calibration"] = calibration_of(network, stores["validation"], alphabet)
-    # A kill leaves no curve and costs beside a model of another training.
+    folder = Path("models") / name
+    # A kill leaves no curve and costs beside a model of another training, and no model is read by the settings of
+    # another: only stage tune writes them anew.
     curve, costs = results / "history.csv", results / "training.json"
-    for each in (curve, costs):
+    for each in (curve, costs, folder / LANGUAGE_FOLDER / CHOSEN):
         each.unlink(missing_ok=True)
     write_bundle(
-        Path("models") / name,
+        folder,
         trained.weights,
         chosen.network,
         description,

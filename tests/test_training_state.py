@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.decoding.places import CHOSEN, LANGUAGE_FOLDER
 from common.errors import GlyphoneError, SettingsError
 from common.files import read_json
 from common.store import Store
@@ -58,6 +59,18 @@ def test_a_kill_in_the_writing_of_results_leaves_no_curve_beside_another_model(
     assert not Path("results/toy/history.csv").exists() and not Path("results/toy/training.json").exists()
     train_modality("toy")
     assert read_json("results/toy/training.json")["epochs"] == 2 and Path("results/toy/history.csv").is_file()
+
+
+def test_a_model_is_not_read_by_the_settings_of_another(workspace: Path) -> None:  # noqa: F811
+    """By hand, as above; stage tune writes them for the new one."""
+    chosen = Path("models/toy") / LANGUAGE_FOLDER / CHOSEN
+    chosen.parent.mkdir(parents=True)
+    chosen.write_text("{}", "utf-8")
+    write(workspace)
+    prepare("toy", Path("data/toy"), num_workers=1)
+    extract("toy", Path("data/toy"), num_workers=1)
+    train_modality("toy")
+    assert Path("models/toy/bundle.json").is_file() and not chosen.exists()
 
 
 def test_old_states_may_vanish_meanwhile(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
