@@ -72,6 +72,8 @@ CONDITIONS: dict[str, Condition] = TRAIN | VALIDATION | TEST
 # noises are those of TRAIN, its voices wider than those of any split.
 VARIED = "varied"
 VARIED_NOISES = ("white", "pink", "brown", "hum", "babble")
+# Of voices of other programs, as factors of their own; rooms and noises are left to augmentation.
+ANOTHER = Condition(tempo=(0.75, 1.35), pitch=(0.75, 1.3), vocal_tract=(0.88, 1.12))
 # Behind the name of a condition: the voice has a foreign accent.
 ACCENT = "+accent"
 

@@ -1,4 +1,4 @@
-"""The embedded corpus: sentences spoken by a voice that is a package, in conditions drawn from a seed.
+"""The embedded corpus: sentences spoken by a voice that is a package, in conditions drawn from a seed, or by others.
 
 The voice predicts a pitch curve and spectral envelopes; between prediction and waveform both are changed on their own:
 the pitch by a factor, the envelopes along the frequency axis as a longer or shorter vocal tract would.
@@ -6,6 +6,7 @@ the pitch by a factor, the envelopes along the frequency axis as a longer or sho
 
 import os
 import re
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +15,11 @@ import scipy.signal
 
 from audio.accents import accented
 from audio.acoustics import band_limited, clipped, noise, reverberated, through_microphone, with_noise
-from audio.conditions import ACCENT, VARIED, Condition, condition, varied
+from audio.conditions import ACCENT, ANOTHER, VARIED, Condition, condition, varied
 from audio.reading import Sound
+from audio.respelling import respelled
 from audio.spoken import unspoken
+from audio.voices import VOICES, Voice, readable, speak
 from common.errors import SampleError
 from common.modality import generator
 from common.samples import SYNTHESIS, Sample
@@ -27,6 +30,7 @@ VOICE_RATE_HZ = 24_000
 # Silence before and after the words; what is quieter than this share of the peak counts as silence.
 MARGIN_S = (0.05, 0.15)
 TRIM_SHARE = 0.003
+ANOTHERS_TRIM_SHARE = 0.01  # put together from recordings, with the noise of these
 # The voice takes a lower pitch for none.
 VOICED_HZ = 40.0
 
@@ -46,15 +50,20 @@ ROUND = str.maketrans("[]", "()")
 def synthesise(sample: Sample) -> Sound:
     """The recording of a sample whose path is ``synthesis:<seed>:<condition>``, at 16 kHz; with ``:cut``, no margins.
 
-    A condition may end in ``+accent``: it is spoken in a foreign one. The same path, id and text give the same sound.
+    A condition may end in ``+accent``: it is spoken in a foreign one. In its place may stand one of ``audio.voices``,
+    which speaks in a silent room. The same path, id and text give the same sound.
 
     Raises:
         SampleError: the path is not of this form, the condition is unknown, or the text can't be spoken.
     """
     seed, name, accent, cut = _parsed(sample.path)
     random = generator(seed, f"synthesis {name}", sample.id)
-    chosen = varied(random) if name == VARIED else condition(name)
-    spoken = _spoken(sample, chosen, random, generator(seed, "accent", sample.id) if accent else None)
+    if name in VOICES:
+        chosen = ANOTHER
+        spoken = _by_another(VOICES[name], sample, random)
+    else:
+        chosen = varied(random) if name == VARIED else condition(name)
+        spoken = _spoken(sample, chosen, random, generator(seed, "accent", sample.id) if accent else None)
     before, after = (np.zeros(round(random.uniform(*MARGIN_S) * RATE_HZ), np.float32) for _ in range(2))
     waveform = spoken if cut else np.concatenate([before, spoken, after])
     waveform = reverberated(waveform, RATE_HZ, random.uniform(*chosen.reverberation_s), random)
@@ -85,19 +94,10 @@ def _spoken(
     """The bare voice, float32 [N] at RATE_HZ."""
     from hibari import dsp
 
-    if missing := unspoken(sample.text):
-        raise SampleError(
-            "unreadable",
-            f"sample {sample.id}: the voice cannot say {' '.join(missing)} of {sample.text!r}; it says Latin letters, "
-            "the usual signs and the digits 0 to 9",
-        )
-    voice = _voice(os.getpid())
-    try:
-        sentences = list(voice.phonemize(_pronounced(sample.text)))
-    except (ValueError, IndexError):  # a number that it has no name for
-        raise SampleError("unreadable", f"sample {sample.id}: the voice cannot say {sample.text!r}") from None
+    sentences = _phonemes(sample)
     if accent is not None:
         sentences = accented(sentences, accent)
+    voice = _voice(os.getpid())
     ids = [each for phonemes in sentences for each in voice.ids(phonemes)[1:-1]]
     if not ids:
         raise SampleError("empty_text", f"sample {sample.id}: nothing to speak in {sample.text!r}")
@@ -112,7 +112,34 @@ def _spoken(
     positions = _tract_positions(len(harmonic), random.uniform(*chosen.vocal_tract))
     harmonic, breath, free = (_warped(envelope, positions) for envelope in (harmonic, breath, free))
     waveform = dsp.synth(harmonic, phase, breath, free, free_phase, pitch_hz, random)
-    return _trimmed(scipy.signal.resample_poly(waveform, RATE_HZ // 8_000, VOICE_RATE_HZ // 8_000))
+    return _trimmed(scipy.signal.resample_poly(waveform, RATE_HZ // 8_000, VOICE_RATE_HZ // 8_000), TRIM_SHARE)
+
+
+def _phonemes(sample: Sample) -> list[str]:
+    """A text's phonemes, in the voice's alphabet: a string a sentence."""
+    if missing := unspoken(sample.text):
+        raise SampleError(
+            "unreadable",
+            f"sample {sample.id}: the voice cannot say {' '.join(missing)} of {sample.text!r}; it says Latin letters, "
+            "the usual signs and the digits 0 to 9",
+        )
+    try:
+        return list(_voice(os.getpid()).phonemize(_pronounced(sample.text)))
+    except (ValueError, IndexError):  # a number that it has no name for
+        raise SampleError("unreadable", f"sample {sample.id}: the voice cannot say {sample.text!r}") from None
+
+
+def _by_another(voice: Voice, sample: Sample, random: np.random.Generator) -> np.ndarray:
+    """The text by a voice of another program, float32 [N] at RATE_HZ."""
+    sentences = _phonemes(sample)
+    text = readable(sample.text) if voice.language == "en" else respelled(" ".join(sentences), voice.language, random)
+    if not text:
+        raise SampleError("empty_text", f"sample {sample.id}: nothing to speak in {sample.text!r}")
+    tempo, pitch, tract = (random.uniform(*each) for each in (ANOTHER.tempo, ANOTHER.pitch, ANOTHER.vocal_tract))
+    # Played faster by a factor, formants, pitch and tempo rise by it.
+    waveform, rate_hz = speak(voice, text, tempo / tract, pitch / tract, random)
+    faster = Fraction(RATE_HZ, round(rate_hz * tract / 100) * 100)
+    return _trimmed(scipy.signal.resample_poly(waveform, faster.numerator, faster.denominator), ANOTHERS_TRIM_SHARE)
 
 
 def _with_melody(pitch_hz: np.ndarray, factor: float) -> np.ndarray:
@@ -125,9 +152,9 @@ def _with_melody(pitch_hz: np.ndarray, factor: float) -> np.ndarray:
     return np.where(voiced, 2 ** (middle + factor * (octaves - middle)), pitch_hz).astype(np.float32)
 
 
-def _trimmed(waveform: np.ndarray) -> np.ndarray:
-    """Without the third of a second of silence that the voice leaves at both ends."""
-    loud = np.flatnonzero(np.abs(waveform) > TRIM_SHARE * np.abs(waveform).max())
+def _trimmed(waveform: np.ndarray, share: float) -> np.ndarray:
+    """Without what voices leave at both ends that is quieter than a share of the peak."""
+    loud = np.flatnonzero(np.abs(waveform) > share * np.abs(waveform).max(initial=0.0))
     if not len(loud):
         raise SampleError("empty_signal", "the voice made no sound of the text")
     return waveform[loud[0] : loud[-1] + 1]
