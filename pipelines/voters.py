@@ -14,6 +14,7 @@ from common.errors import GlyphoneError
 from common.text import TextSettings
 from common.tuned_calibration import calibrated_for
 from common.voting.poll import Method, Poll, Voter
+from common.wording import listed
 from pipelines.stage_settings import EvaluateSettings
 from pipelines.voter_folders import voter_folders, voters_key
 
@@ -122,7 +123,7 @@ def _misfit(bundle: Bundle, main: Bundle, method: Method, same_slices: bool) -> 
     if (same_slices or method == "emissions") and (
         (bundle.num_features, bundle.slice_settings) != (main.num_features, main.slice_settings)
     ):
-        return "trained on other slices than the main model"
+        return f"trained on other slices than the main model: {_otherwise(bundle, main)}"
     if method == "emissions" and bundle.alphabet != main.alphabet:
         return "voting 'emissions' needs the main model's alphabet, and this one has another; 'confidences' does not"
     if method == "emissions" and bundle.stride != main.stride:
@@ -131,6 +132,15 @@ def _misfit(bundle: Bundle, main: Bundle, method: Method, same_slices: bool) -> 
             "'confidences' does not"
         )
     return ""
+
+
+def _otherwise(bundle: Bundle, main: Bundle) -> str:
+    """``num_mels 40, not 80``: of slices, what differs from the main model's, by the settings' names."""
+    if bundle.slice_settings == main.slice_settings:
+        return f"{bundle.num_features} features, not {main.num_features}"
+    names = sorted({**main.slice_settings, **bundle.slice_settings})
+    pairs = [(name, *(each.slice_settings.get(name) for each in (bundle, main))) for name in names]
+    return listed([f"{name} {theirs!r}, not {ours!r}" for name, theirs, ours in pairs if theirs != ours])
 
 
 def _said(settings: TextSettings) -> str:

@@ -181,8 +181,10 @@ def test_a_file_in_which_nothing_is_read(world, tmp_path):
     description = {name: getattr(bundle, name) for name in fields}
     write_bundle(model, weights, settings, {**description, "alphabet": SYMBOLS}, "")
     explain.main([str(model), str(world / "word.png"), "-o", str(tmp_path / "out.html")])
-    text = Reader((tmp_path / "out.html").read_text(encoding="utf-8")).text
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    text = Reader(page).text
     assert re.search(r"The model read:\s+nothing\.", text) and "all paths of\nits text together 1;" in text
+    assert "the posterior of the blank; read was: nothing" in page
 
 
 def test_an_archive_is_explained_as_its_folder(world, tmp_path):

@@ -159,7 +159,11 @@ def test_without_voters_nothing_is_written_of_a_vote(project):
             "confidences",
             r"voters: b: .*, direction 'rtl', not case 'upper', replace \{\}, direction 'ltr'",
         ),
-        ({"slice_settings": {}}, "confidences", "voters: b: trained on other slices than the main model"),
+        (
+            {"slice_settings": {}},
+            "confidences",
+            r"voters: b: trained on other slices than the main model: \w+ None, not ",
+        ),
         ({"alphabet": list(" ABCDX")}, "emissions", "voters: b: voting 'emissions' needs the main model's alphabet"),
     ],
 )

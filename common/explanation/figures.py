@@ -13,6 +13,7 @@ from common.explanation.drawing import Heat, Lines, Panel, Symbols, Window, figu
 from common.explanation.gates import Trace
 from common.report.axes import HEIGHT, RIGHT, WIDTH, Plane, draw_axes, log_ticks, number, tag, ticks
 from common.report.wording import short
+from common.wording import plural
 
 MAX_UNITS = 48  # in a picture, evenly spread over their order: rows that can be told apart
 MAX_COLUMNS, MAX_ROWS = 600, 160  # of a picture; more are averaged over neighbours
@@ -103,9 +104,10 @@ def emissions(scene: Scene, name: str) -> Markup:
         *scene.head(),
         Lines(("posterior", "a label each,", "grey: blank"), curves, 0.0, 1.0, 110, notes),
     ]
+    labels = f" and of {'each of ' * (len(read) > 1)}{plural(len(read), 'label')}" if read else ""
     sentence = (
-        f"Emissions over time below what the network sees: as curves the posterior of the blank and of each of "
-        f"{len(read)} labels; read was: {scene.spoken()}"
+        f"Emissions over time below what the network sees: as curves the posterior of the blank{labels}; "
+        f"read was: {scene.spoken()}"
     )
     return figure(panels, scene.window, sentence, name, scene.guides())
 
