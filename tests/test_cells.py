@@ -83,7 +83,9 @@ def test_the_scan_and_the_equations_agree_in_every_gradient(kind, zoneout):
         results.append([out, *torch.autograd.grad(loss, [x, *made.parameters()])])
     for ours, theirs in zip(*results, strict=True):
         assert ours.abs().max() > 0
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+        # Of the largest: gradients through a layer norm of 4 units reach 41, whose last digits hang on the processor.
+        largest = max(1.0, theirs.detach().abs().max().item())
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12 * largest)
 
 
 @pytest.mark.parametrize("kind", KINDS)
