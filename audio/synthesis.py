@@ -50,15 +50,15 @@ ROUND = str.maketrans("[]", "()")
 def synthesise(sample: Sample) -> Sound:
     """The recording of a sample whose path is ``synthesis:<seed>:<condition>``, at 16 kHz; with ``:cut``, no margins.
 
-    A condition may end in ``+accent``: it is spoken in a foreign one. In its place may stand one of ``audio.voices``,
-    which speaks in a silent room. The same path, id and text give the same sound.
+    A condition may end in ``+accent``: it is spoken in a foreign one. In place of both may stand one of
+    ``audio.voices``, which speaks in a silent room. The same path, id and text give the same sound.
 
     Raises:
         SampleError: the path is not of this form, the condition is unknown, or the text can't be spoken.
     """
     seed, name, accent, cut = _parsed(sample.path)
     random = generator(seed, f"synthesis {name}", sample.id)
-    if name in VOICES:
+    if name in VOICES and not accent:
         chosen = ANOTHER
         spoken = _by_another(VOICES[name], sample, random)
     else:

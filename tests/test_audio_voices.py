@@ -165,6 +165,11 @@ def test_the_programs_are_those_that_settings_allow() -> None:
     assert {each.engine for each in VOICES.values()} == set(ENGINES)
 
 
+def test_another_voice_takes_no_accent() -> None:
+    with pytest.raises(SampleError, match="flite-rms"):
+        synthesise(sample("flite-rms+accent"))
+
+
 def test_silence_of_a_voice_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*_: object) -> tuple[np.ndarray, int]:
         return np.zeros(1000, np.float32), 16_000
